@@ -1,0 +1,109 @@
+"""python -m bot: ask one question, many, or open the chat page."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from bot.assembly import assemble
+from bot.contract import batch_id, read_batch_line, reply_json
+from bot.engine import Engine
+from bot.render import markdown
+from bot.reply import Outcome
+from bot.settings import ChatSettings
+from knowledge.errors import ChatbotError, QuestionError, SettingsError
+from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code of the contract."""
+    silence_libraries()
+    options = _parser().parse_args(arguments)
+    log_to_stderr(logging.DEBUG if options.debug else logging.WARNING)
+    try:
+        chat = ChatSettings.from_env(
+            model=options.model, host=getattr(options, "host", None), port=getattr(options, "port", None)
+        )
+        index = IndexSettings.from_env(data=options.data)
+        if options.command == "chat":
+            # Trap: gradio takes seconds to import, which a question on the command line should not pay for.
+            from bot.ui.page import serve
+
+            return serve(assemble(chat, index), chat)
+        return _ask(chat, index, options)
+    except ChatbotError as error:
+        if options.debug:
+            raise
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data", type=Path, help="folder of index, added documents and feedback (UPSTANDER_DATA)")
+    shared.add_argument("--model", help="'extractive' or a chat model as provider:name (UPSTANDER_MODEL)")
+    shared.add_argument("--debug", action="store_true", help="log every step and show tracebacks")
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    ask = commands.add_parser("ask", parents=[shared], help="answer one question, or a file of them")
+    ask.add_argument("question", nargs="?", help="the question, in quotes")
+    ask.add_argument(
+        "--batch", metavar="FILE", help='JSON lines with "id", "question" and perhaps "history"; - reads them in'
+    )
+    ask.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
+    chat = commands.add_parser("chat", parents=[shared], help="open the chat page")
+    chat.add_argument("--host", help="address to listen on (UPSTANDER_HOST)")
+    chat.add_argument("--port", type=int, help="port to listen on (UPSTANDER_PORT)")
+    return parser
+
+
+def _ask(chat: ChatSettings, index: IndexSettings, options: argparse.Namespace) -> int:
+    if (options.question is None) == (options.batch is None):
+        raise SettingsError('Give one question in quotes, or --batch FILE: python -m bot ask "How do I …?"')
+    if options.batch is not None:
+        with _lines(options.batch) as lines:
+            engine = assemble(chat, index)
+            for value in answers(engine, lines):
+                print(json.dumps(value, ensure_ascii=False), flush=True)
+        return 0
+    reply = assemble(chat, index).reply(options.question)
+    print(
+        json.dumps(reply_json(reply), ensure_ascii=False) if options.json else markdown(reply),
+        end="\n" if options.json else "",
+    )
+    return 2 if reply.outcome is Outcome.CLARIFY else 0
+
+
+def answers(engine: Engine, lines: TextIO | Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A reply object, or an error object, for each line that is not blank, in order."""
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            name, question, history = read_batch_line(line)
+            yield {"id": name, **reply_json(engine.reply(question, history))}
+        except QuestionError as error:
+            yield {"id": batch_id(line), "error": str(error)}
+
+
+def _lines(file: str) -> TextIO:
+    if file == "-":
+        return sys.stdin
+    try:
+        # Bytes that are no UTF-8 become visible question marks, so that one bad line spoils no other.
+        return Path(file).open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise SettingsError(f"The file {file} cannot be read ({error.strerror}). Name a file of JSON lines.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""A reply as the JSON of the command-line contract, and a batch's lines as questions."""
+
+import json
+from typing import Any
+
+from bot.render import markdown
+from bot.reply import Reply, Turn
+from knowledge.errors import QuestionError
+
+BATCH_LINE_LIMIT = 1_000_000  # characters
+
+
+def reply_json(reply: Reply) -> dict[str, Any]:
+    """The contract's reply object, without an id."""
+    return {
+        "question": reply.question,
+        "standalone_question": reply.standalone_question,
+        "outcome": str(reply.outcome),
+        "reason": str(reply.reason) if reply.reason else None,
+        "markdown": markdown(reply),
+        "claims": [
+            {
+                "text": claim.text,
+                "facet": str(claim.facet),
+                "support": round(claim.support, 4),
+                "limits": claim.limits,
+                "citations": [
+                    {
+                        "marker": citation.marker,
+                        "record_id": citation.passage.record_id,
+                        "passage_id": citation.passage.id,
+                        "passage": citation.passage.text,
+                        "digest": citation.passage.digest,
+                    }
+                    for citation in claim.citations
+                ],
+            }
+            for claim in reply.claims
+        ],
+        "withheld": reply.withheld,
+        "sources": [
+            {
+                "marker": source.marker,
+                "record_id": source.record.id,
+                "title": source.record.source.title,
+                "authors": list(source.record.source.authors or ()),
+                "year": source.record.source.year,
+                "kind": source.record.source.kind,
+                "tier": source.record.source.tier,
+                "url": source.record.source.url,
+                "doi": source.record.source.doi,
+            }
+            for source in reply.sources
+        ],
+        "nearest": [record.id for record in reply.nearest],
+        "retrieved": list(reply.retrieved),
+        "follow_ups": list(reply.follow_ups),
+        "notices": list(reply.notices),
+        "model": reply.model,
+        "generation": reply.generation,
+        "searches": list(reply.searches),
+        "timings_ms": dict(reply.timings_ms),
+    }
+
+
+def read_batch_line(line: str) -> tuple[str | None, str, tuple[Turn, ...]]:
+    """Id, question and history of one line of a batch.
+
+    Raises QuestionError saying what is wrong with the line; `batch_id` finds its id all the same.
+    """
+    if len(line) > BATCH_LINE_LIMIT:
+        raise QuestionError(f"The line is longer than {BATCH_LINE_LIMIT:,} characters; shorten it.", "too_long")
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise QuestionError('The line is not JSON; write {"id": "…", "question": "…"} on it.', "empty") from error
+    if not isinstance(value, dict) or not isinstance(value.get("question"), str):
+        raise QuestionError('The line has no text under "question"; write {"id": "…", "question": "…"} on it.', "empty")
+    history = value.get("history") or []
+    try:
+        turns = tuple(Turn(turn["role"], turn["content"]) for turn in history)
+    except (TypeError, KeyError) as error:
+        raise QuestionError('Each turn under "history" needs "role" and "content".', "empty") from error
+    if not all(turn.role in ("user", "assistant") and isinstance(turn.content, str) for turn in turns):
+        raise QuestionError('The role of a turn is "user" or "assistant" and its content is text.', "empty")
+    return batch_id(line), value["question"], turns
+
+
+def batch_id(line: str) -> Any:
+    """The id on a line of a batch, as far as it can be read, else None."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value.get("id") if isinstance(value, dict) else None

@@ -1,0 +1,37 @@
+"""What one could ask next: questions like this one that records are known to answer."""
+
+import re
+from collections.abc import Collection
+
+from bot.retriever import Retrieval
+from knowledge.lexical import stems
+
+MOST = 3
+_reads_as_a_suggestion = re.compile(
+    r"^(How|What|Which|Who|Where|When|Why|Is|Are|Does|Do|Did|Has|Have|Can|Should)\b[^?]{15,110}\?$"
+)
+# In another person's voice, or leaning on a text that is not there.
+_leans = re.compile(r"\b(I|I'm|I've|my|me|we|our|us|that|this|the study|the authors?|it|they|them)\b", re.IGNORECASE)
+
+
+def follow_ups(found: Retrieval, cited: Collection[str], question: str) -> tuple[str, ...]:
+    """Up to three questions, each from another record: the likest of records not yet cited, then of cited ones.
+
+    They were written from the statements of their record (`questions` in its front matter), so the knowledge can answer them.
+    """
+    asked = set(stems(question))
+    chosen: dict[str, str] = {}
+    for already in (False, True):
+        for record, candidate in found.near_questions:
+            words = set(stems(candidate))
+            if (
+                len(chosen) < MOST
+                and record not in chosen
+                and (record in cited) is already
+                and _reads_as_a_suggestion.match(candidate)
+                and not _leans.search(candidate)
+                and all(len(words & set(stems(other))) < 0.5 * len(words) for other in chosen.values())
+                and len(words & asked) < 0.7 * len(words)
+            ):
+                chosen[record] = candidate
+    return tuple(chosen.values())
