@@ -2,9 +2,10 @@
 
 from bot.drafting import ExtractiveDrafter
 from bot.engine import Engine
-from bot.grounding import VerbatimVerifier
+from bot.grounding import CascadeVerifier
 from bot.retriever import Retriever
 from bot.settings import ChatSettings
+from bot.vectors import StoredVectors
 from knowledge.embedding import open_embedder
 from knowledge.errors import SettingsError
 from knowledge.generation import GenerationStore
@@ -19,10 +20,11 @@ def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     store = GenerationStore(index.index_folder)
     store.current()  # a missing index is said before seconds go into the encoder
     embedder = open_embedder(index.embedder, index.models_folder)
+    library = LiveIndex(store, embedder.identity)
     return Engine(
-        library=LiveIndex(store, embedder.identity),
+        library=library,
         retriever=Retriever(embedder),
         drafter=ExtractiveDrafter(),
-        verifier=VerbatimVerifier(),
+        verifier=CascadeVerifier(StoredVectors(library, embedder).embed),
         most_characters=chat.max_question_characters,
     )

@@ -90,7 +90,12 @@ def stems(text: str) -> list[str]:
     >>> stems("The students' petitions"), stems("petitioning student")
     (['student', 'petit'], ['petit', 'student'])
     """
-    return list(_stemmer().stemWords(words(text)))
+    return stem_words(words(text))
+
+
+def stem_words(found: Sequence[str]) -> list[str]:
+    """Each lower-case word's Snowball stem."""
+    return list(_stemmer().stemWords(list(found)))
 
 
 class LexicalIndex:
