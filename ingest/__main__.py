@@ -78,10 +78,12 @@ def _build(settings: IndexSettings, options: argparse.Namespace) -> int:
     else:
         for file in report.refused:
             print(f"refused  {file.reason}")
+        for file in report.flagged:
+            print(f"flagged  {file.reason}")
         verb = "Would have" if options.dry_run else "Published" if report.published else "Nothing to publish:"
         print(
             f"{verb} {report.added} new, {report.changed} changed, {report.removed} removed, "
-            f"{report.unchanged} unchanged and {len(report.refused)} refused records."
+            f"{report.unchanged} unchanged, {len(report.refused)} refused and {len(report.flagged)} flagged records."
         )
     return 2 if report.refused else 0
 

@@ -19,6 +19,7 @@ from knowledge.index import PassageIndex, content_digest, fingerprint, problems,
 from knowledge.passage import passages_of_all
 from knowledge.record import Record, check_relations, read_record
 from knowledge.settings import IndexSettings
+from knowledge.suspicion import suspicions_of, visible
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class FileReport:
     """What became of one file."""
 
     path: str
-    status: Literal["added", "changed", "unchanged", "refused"]
+    status: Literal["added", "changed", "unchanged", "refused", "flagged"]
     records: int
     reason: str | None
     seconds: float
@@ -57,6 +58,11 @@ class BuildReport:
     def refused(self) -> tuple[FileReport, ...]:
         """The files that could not be used."""
         return tuple(file for file in self.files if file.status == "refused")
+
+    @property
+    def flagged(self) -> tuple[FileReport, ...]:
+        """The files that stay out of answers until a person has reviewed them."""
+        return tuple(file for file in self.files if file.status == "flagged")
 
     def as_json(self) -> dict[str, Any]:
         """The report in the contract's form."""
@@ -132,25 +138,30 @@ def _plan(settings: IndexSettings, live: PassageIndex | None) -> tuple[BuildRepo
     """Read every record file and compare with the live generation."""
     before = {record.id: record for record in live.records} if live else {}
     records: dict[str, Record] = {}
+    quarantined: list[Record] = []
     files = []
     for path in _record_files(settings.records):
         started = time.perf_counter()
         reason = None
-        status: Literal["added", "changed", "unchanged", "refused"]
+        status: Literal["added", "changed", "unchanged", "refused", "flagged"]
         try:
             record = read_record(path)
             known = before.get(record.id)
-            status = "added" if known is None else "unchanged" if known == record else "changed"
-            records[record.id] = record
+            if (reason := doubt(record)) is None:
+                status = "added" if known is None else "unchanged" if known == record else "changed"
+                records[record.id] = record
+            else:
+                status = "flagged"
+                quarantined.append(record)
         except RecordError as error:
             status, reason = "refused", str(error)
-            if kept := before.get(path.stem):
+            if (kept := before.get(path.stem)) and doubt(kept) is None:
                 reason += " Until then its last good version stays in the index."
                 records[kept.id] = kept
         files.append(FileReport(path.name, status, int(reason is None), reason, time.perf_counter() - started))
     if not records:
         raise RecordError(f"No record can be used in {settings.records}. {files[0].reason if files else ''}".strip())
-    check_relations(list(records.values()))
+    check_relations([*records.values(), *quarantined])
     count = {status: sum(file.status == status for file in files) for status in ("added", "changed", "unchanged")}
     report = BuildReport(
         generation=live.manifest.id if live else None,
@@ -161,6 +172,18 @@ def _plan(settings: IndexSettings, live: PassageIndex | None) -> tuple[BuildRepo
         **count,
     )
     return report, [records[name] for name in sorted(records)]
+
+
+def doubt(record: Record) -> str | None:
+    """Why a record stays out of answers until a person has reviewed it, in one sentence; None when it may be used."""
+    if record.reviewed or not (found := suspicions_of(record)):
+        return None
+    text, reasons = next(iter(found.items()))
+    shown = visible(text)[:80]
+    return (
+        f"{record.id}.md: the text {shown!r} {' and '.join(reasons)}, so nothing of the record is used. Delete the text, "
+        "or, if it is harmless, write 'reviewed:' and today's date into the front matter."
+    )
 
 
 def _record_files(folder: Path) -> list[Path]:

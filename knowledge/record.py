@@ -146,6 +146,9 @@ class Record(BaseModel):
     related: tuple[RecordId, ...] = Field(default=(), description="records of the same work; an answer shows one")
     questions: tuple[Line, ...] = Field(default=(), description="questions that the statements answer; only searched")
     checked: date = Field(description="the day on which the source was read")
+    reviewed: date | None = Field(
+        default=None, description="the day on which a person found texts harmless that look meant for a machine"
+    )
     statements: tuple[Statement, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
