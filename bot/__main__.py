@@ -1,16 +1,18 @@
-"""python -m bot: ask one question, many, or open the chat page."""
+"""python -m bot: ask one question, many, check claims, or open the chat page."""
 
 import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.assembly import assemble
-from bot.contract import batch_id, read_batch_line, reply_json
+from bot.assembly import assemble, open_verifier
+from bot.contract import batch_id, check_json, read_batch_line, read_check_line, reply_json
 from bot.engine import Engine
+from bot.grounding import Verifier
+from bot.llm import destinations
 from bot.render import markdown
 from bot.reply import Outcome
 from bot.settings import ChatSettings
@@ -25,8 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_stderr(logging.DEBUG if options.debug else logging.WARNING)
     try:
         chat = ChatSettings.from_env(
-            model=options.model, host=getattr(options, "host", None), port=getattr(options, "port", None)
+            model=options.model,
+            verifier=options.verifier,
+            host=getattr(options, "host", None),
+            port=getattr(options, "port", None),
         )
+        if options.command == "check":
+            return _batch(options.batch, lambda lines: checks(open_verifier(chat), lines))
         index = IndexSettings.from_env(data=options.data)
         if options.command == "chat":
             # Trap: gradio takes seconds to import, which a question on the command line should not pay for.
@@ -51,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--data", type=Path, help="folder of index, added documents and feedback (UPSTANDER_DATA)")
     shared.add_argument("--model", help="'extractive' or a chat model as provider:name (UPSTANDER_MODEL)")
+    shared.add_argument(
+        "--verifier", help="'built-in', cross-encoder:FOLDER or chat:provider:name (UPSTANDER_VERIFIER)"
+    )
     shared.add_argument("--debug", action="store_true", help="log every step and show tracebacks")
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -60,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
         "--batch", metavar="FILE", help='JSON lines with "id", "question" and perhaps "history"; - reads them in'
     )
     ask.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
+    check = commands.add_parser("check", parents=[shared], help="check a file of claims, as answers are checked")
+    check.add_argument(
+        "--batch", metavar="FILE", required=True, help='JSON lines with "id", "claim" and "passages"; - reads them in'
+    )
+    check.add_argument("--json", action="store_true", help="print JSON lines, which this command always does")
     chat = commands.add_parser("chat", parents=[shared], help="open the chat page")
     chat.add_argument("--host", help="address to listen on (UPSTANDER_HOST)")
     chat.add_argument("--port", type=int, help="port to listen on (UPSTANDER_PORT)")
@@ -70,12 +85,8 @@ def _ask(chat: ChatSettings, index: IndexSettings, options: argparse.Namespace) 
     if (options.question is None) == (options.batch is None):
         raise SettingsError('Give one question in quotes, or --batch FILE: python -m bot ask "How do I …?"')
     if options.batch is not None:
-        with _lines(options.batch) as lines:
-            engine = assemble(chat, index)
-            for value in answers(engine, lines):
-                print(json.dumps(value, ensure_ascii=False), flush=True)
-        return 0
-    reply = assemble(chat, index).reply(options.question)
+        return _batch(options.batch, lambda lines: answers(_open(chat, index), lines))
+    reply = _open(chat, index).reply(options.question)
     print(
         json.dumps(reply_json(reply), ensure_ascii=False) if options.json else markdown(reply),
         end="\n" if options.json else "",
@@ -83,16 +94,49 @@ def _ask(chat: ChatSettings, index: IndexSettings, options: argparse.Namespace) 
     return 2 if reply.outcome is Outcome.CLARIFY else 0
 
 
-def answers(engine: Engine, lines: TextIO | Sequence[str]) -> Iterator[dict[str, Any]]:
+def _open(chat: ChatSettings, index: IndexSettings) -> Engine:
+    """An engine; says on standard error whom words will go to, if they leave the machine."""
+    engine = assemble(chat, index)
+    if places := destinations(chat):
+        print(f"Questions and the passages found for them go to {' and '.join(places)}.", file=sys.stderr)
+    return engine
+
+
+def answers(engine: Engine, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """A reply object, or an error object, for each line that is not blank, in order."""
+
+    def answer(line: str) -> dict[str, Any]:
+        _, question, history = read_batch_line(line)
+        return reply_json(engine.reply(question, history))
+
+    return _objects(answer, lines)
+
+
+def checks(verifier: Verifier, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """A verdict object, or an error object, for each line that is not blank, in order."""
+
+    def check(line: str) -> dict[str, Any]:
+        _, claim, passages = read_check_line(line)
+        return check_json(verifier.check(claim, passages))
+
+    return _objects(check, lines)
+
+
+def _objects(read: Callable[[str], dict[str, Any]], lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
-        if not line.strip():
-            continue
-        try:
-            name, question, history = read_batch_line(line)
-            yield {"id": name, **reply_json(engine.reply(question, history))}
-        except QuestionError as error:
-            yield {"id": batch_id(line), "error": str(error)}
+        if line.strip():
+            try:
+                yield {"id": batch_id(line), **read(line)}
+            except QuestionError as error:
+                yield {"id": batch_id(line), "error": str(error)}
+
+
+def _batch(file: str, start: Callable[[TextIO], Iterator[dict[str, Any]]]) -> int:
+    """Print an object for each line; what answers is only set up once the file is open."""
+    with _lines(file) as lines:
+        for value in start(lines):
+            print(json.dumps(value, ensure_ascii=False), flush=True)
+    return 0
 
 
 def _lines(file: str) -> TextIO:

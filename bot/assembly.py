@@ -1,8 +1,11 @@
 """Settings to a working engine: the only place that names concrete classes."""
 
+from bot.alignment import Embed
 from bot.drafting import ExtractiveDrafter
 from bot.engine import Engine
-from bot.grounding import CascadeVerifier
+from bot.entailment import ChatScorer, CrossEncoderScorer, EntailmentVerifier
+from bot.grounding import CascadeVerifier, Verifier
+from bot.llm import ChatModelDrafter, open_chat_model
 from bot.retriever import Retriever
 from bot.settings import ChatSettings
 from bot.vectors import StoredVectors
@@ -15,8 +18,7 @@ from knowledge.settings import IndexSettings
 
 def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     """An engine that is ready to answer. Raises SettingsError, IndexUnusable or ModelError."""
-    if chat.model != "extractive":
-        raise SettingsError(f"There is no model {chat.model!r}. Set UPSTANDER_MODEL to 'extractive' or unset it.")
+    model = None if chat.model == "extractive" else ChatModelDrafter(open_chat_model(chat.model, chat))
     store = GenerationStore(index.index_folder)
     store.current()  # a missing index is said before seconds go into the encoder
     embedder = open_embedder(index.embedder, index.models_folder)
@@ -24,7 +26,23 @@ def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     return Engine(
         library=library,
         retriever=Retriever(embedder),
-        drafter=ExtractiveDrafter(),
-        verifier=CascadeVerifier(StoredVectors(library, embedder).embed),
+        drafter=model or ExtractiveDrafter(),
+        fallback=ExtractiveDrafter() if model else None,
+        verifier=open_verifier(chat, StoredVectors(library, embedder).embed),
         most_characters=chat.max_question_characters,
+    )
+
+
+def open_verifier(chat: ChatSettings, embed: Embed) -> Verifier:
+    """The check that the settings name. Raises SettingsError."""
+    kind, _, name = chat.verifier.partition(":")
+    if chat.verifier == "built-in":
+        return CascadeVerifier(embed)
+    if kind == "cross-encoder" and name:
+        return EntailmentVerifier(CrossEncoderScorer(name))
+    if kind == "chat" and name:
+        return EntailmentVerifier(ChatScorer(open_chat_model(name, chat)))
+    raise SettingsError(
+        f"There is no check {chat.verifier!r}. Set UPSTANDER_VERIFIER to 'built-in', to cross-encoder:FOLDER, or to "
+        "chat:provider:name, for example chat:ollama:llama3.2"
     )

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from bot.grounding import Check
 from bot.render import markdown
 from bot.reply import Reply, Turn
 from knowledge.errors import QuestionError
@@ -68,14 +69,10 @@ def read_batch_line(line: str) -> tuple[str | None, str, tuple[Turn, ...]]:
 
     Raises QuestionError saying what is wrong with the line; `batch_id` finds its id all the same.
     """
-    if len(line) > BATCH_LINE_LIMIT:
-        raise QuestionError(f"The line is longer than {BATCH_LINE_LIMIT:,} characters; shorten it.", "too_long")
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise QuestionError('The line is not JSON; write {"id": "…", "question": "…"} on it.', "empty") from error
-    if not isinstance(value, dict) or not isinstance(value.get("question"), str):
-        raise QuestionError('The line has no text under "question"; write {"id": "…", "question": "…"} on it.', "empty")
+    example = '{"id": "…", "question": "…"}'
+    value = _read_object(line, example)
+    if not isinstance(value.get("question"), str):
+        raise QuestionError(f'The line has no text under "question"; write {example} on it.', "empty")
     history = value.get("history") or []
     try:
         turns = tuple(Turn(turn["role"], turn["content"]) for turn in history)
@@ -84,6 +81,35 @@ def read_batch_line(line: str) -> tuple[str | None, str, tuple[Turn, ...]]:
     if not all(turn.role in ("user", "assistant") and isinstance(turn.content, str) for turn in turns):
         raise QuestionError('The role of a turn is "user" or "assistant" and its content is text.', "empty")
     return batch_id(line), value["question"], turns
+
+
+def read_check_line(line: str) -> tuple[str | None, str, tuple[str, ...]]:
+    """Id, claim and passages of one line of a batch of checks. Raises QuestionError saying what is wrong with it."""
+    example = '{"id": "…", "claim": "…", "passages": ["…"]}'
+    value = _read_object(line, example)
+    claim, passages = value.get("claim"), value.get("passages")
+    if not isinstance(claim, str):
+        raise QuestionError(f'The line has no text under "claim"; write {example} on it.', "empty")
+    if not isinstance(passages, list) or not all(isinstance(passage, str) for passage in passages):
+        raise QuestionError(f'The line has no list of texts under "passages"; write {example} on it.', "empty")
+    return batch_id(line), claim, tuple(passages)
+
+
+def check_json(check: Check) -> dict[str, Any]:
+    """The contract's verdict object, without an id."""
+    return {"support": str(check.support), "score": round(check.score, 4), "reason": check.reason}
+
+
+def _read_object(line: str, example: str) -> dict[str, Any]:
+    if len(line) > BATCH_LINE_LIMIT:
+        raise QuestionError(f"The line is longer than {BATCH_LINE_LIMIT:,} characters; shorten it.", "too_long")
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise QuestionError(f"The line is not JSON; write {example} on it.", "empty") from error
+    if not isinstance(value, dict):
+        raise QuestionError(f"The line is no JSON object; write {example} on it.", "empty")
+    return value
 
 
 def batch_id(line: str) -> Any:

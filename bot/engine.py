@@ -2,17 +2,17 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from bot.citations import read_claim
-from bot.drafting import Drafter, DraftLine
-from bot.grounding import Support, Verifier
+from bot.drafting import Drafter
+from bot.grounding import Check, Verifier
 from bot.questions import check_question
-from bot.reply import Citation, Claim, Event, Evidence, Outcome, Reason, Reply, ShownClaim, Source, Stage, Turn
+from bot.reply import Event, Outcome, Reason, Reply, Source, Stage, Turn
 from bot.retriever import Retrieval, Retriever
 from bot.suggestions import follow_ups
+from bot.writing import Writing
 from knowledge.errors import QuestionError
 from knowledge.index import PassageIndex
 
@@ -31,14 +31,24 @@ class Library(Protocol):
 
 
 class Engine:
-    """Answers questions from one library with one drafter and one verifier."""
+    """Answers questions from one library with one drafter and one verifier.
+
+    `fallback` drafts where the drafter fails or where nothing of its draft is supported.
+    """
 
     def __init__(
-        self, library: Library, retriever: Retriever, drafter: Drafter, verifier: Verifier, most_characters: int
+        self,
+        library: Library,
+        retriever: Retriever,
+        drafter: Drafter,
+        verifier: Verifier,
+        most_characters: int,
+        fallback: Drafter | None = None,
     ) -> None:
         self._library = library
         self._retriever = retriever
         self._drafter = drafter
+        self._fallback = fallback
         self._verifier = verifier
         self._most_characters = most_characters
 
@@ -69,53 +79,28 @@ class Engine:
             yield self._abstention(question, index, found, Reason.NO_EVIDENCE, NO_EVIDENCE, clock)
             return
         yield Stage("Choosing what answers the question…")
-        lines = list(self._drafter.draft(question, found.evidence))
-        clock.lap("draft")
+        writing = Writing()
+        drafters = (self._drafter, self._fallback) if self._fallback else (self._drafter,)
         yield Stage("Checking every sentence against its source…")
-        shown: list[ShownClaim] = []
-        numbers: dict[str, int] = {}
-        withheld = 0
-        for group in _with_their_limits(lines, {item.key: item for item in found.evidence}):
-            checked = [self._check(claim, numbers) for claim in group]
-            # A finding is not shown without the caveat on it, nor a caveat without its finding.
-            if all(claim is not None for claim in checked):
-                for claim in checked:
-                    if claim is not None:
-                        shown.append(claim)
-                        yield claim
-            else:
-                withheld += len(group)
-        clock.lap("verify")
-        if not shown:
-            yield self._abstention(question, index, found, Reason.UNSUPPORTED, UNSUPPORTED, clock, withheld)
+        yield from writing.claims(drafters, clock.timing(self._verifier), question, found.evidence)
+        clock.lap("draft")
+        if not writing.shown:
+            yield self._abstention(question, index, found, Reason.UNSUPPORTED, UNSUPPORTED, clock, writing)
             return
-        by_number = {number: index.records[index.record_number[record]] for record, number in numbers.items()}
-        cited = {citation.marker for claim in shown for citation in claim.citations}
+        cited = {number: index.records[index.record_number[record]] for record, number in writing.numbers.items()}
         reply = Reply(
             question=question,
             standalone_question=question,
             outcome=Outcome.ANSWER,
-            claims=tuple(shown),
-            withheld=withheld,
-            sources=tuple(Source(number, record) for number, record in by_number.items() if number in cited),
+            claims=tuple(writing.shown),
+            withheld=writing.withheld,
+            sources=tuple(Source(number, record) for number, record in cited.items()),
             retrieved=found.record_ids,
-            follow_ups=follow_ups(found, numbers, question),
+            follow_ups=follow_ups(found, writing.numbers, question),
+            notices=tuple(writing.notices),
+            model=", ".join(writing.drafters),
         )
         yield self._signed(reply, index, clock)
-
-    def _check(self, claim: Claim, numbers: dict[str, int]) -> ShownClaim | None:
-        """The claim as it may be shown, or None if its own passages do not fully support it."""
-        if claim.unknown_markers or not claim.cited:
-            return None
-        check = self._verifier.check(claim.text, [evidence.passage.text for evidence in claim.cited])
-        if check.support is not Support.FULL:
-            logger.debug("withheld: %s", check.reason)
-            return None
-        citations = tuple(
-            Citation(numbers.setdefault(evidence.record.id, len(numbers) + 1), evidence.passage)
-            for evidence in claim.cited
-        )
-        return ShownClaim(claim.text, claim.cited[0].passage.facet, check.score, citations, claim.limits)
 
     def _abstention(
         self,
@@ -125,7 +110,7 @@ class Engine:
         reason: Reason,
         message: str,
         clock: "Clock",
-        withheld: int = 0,
+        writing: Writing | None = None,
     ) -> Reply:
         nearest = tuple(index.records[index.record_number[name]] for name in found.record_ids[:NEAREST])
         reply = Reply(
@@ -134,17 +119,18 @@ class Engine:
             outcome=Outcome.ABSTAIN,
             reason=reason,
             message=message,
-            withheld=withheld,
+            withheld=writing.withheld if writing else 0,
+            notices=tuple(writing.notices) if writing else (),
+            model=self._drafter.name,
             nearest=nearest,
             retrieved=found.record_ids,
         )
         return self._signed(reply, index, clock)
 
     def _signed(self, reply: Reply, index: PassageIndex, clock: "Clock") -> Reply:
-        """The reply with what made it: drafter, generation, searches and times."""
+        """The reply with what made it: generation, searches and times."""
         return replace(
             reply,
-            model=self._drafter.name,
             generation=index.manifest.id,
             searches=(index.dense_search, "bm25"),
             timings_ms=clock.timings(),
@@ -164,22 +150,26 @@ class Clock:
         self.laps[stage] += 1e3 * (now - self._last)
         self._last = now
 
+    def timing(self, verifier: Verifier) -> "TimedVerifier":
+        """The verifier, with its time put down to `verify` and what passes between two checks to `draft`."""
+        return TimedVerifier(verifier, self)
+
     def timings(self) -> dict[str, float]:
         """All stages and the total, rounded to a tenth."""
         total = 1e3 * (time.perf_counter() - self._started)
         return {stage: round(ms, 1) for stage, ms in {**self.laps, "total": total}.items()}
 
 
-def _with_their_limits(lines: Sequence[DraftLine], evidence: Mapping[str, Evidence]) -> Iterator[list[Claim]]:
-    """Claims, each together with the caveats that follow it."""
-    group: list[Claim] = []
-    for line in lines:
-        claim = read_claim(line.text, evidence, line.limits)
-        if claim is None:
-            continue
-        if group and not claim.limits:
-            yield group
-            group = []
-        group.append(claim)
-    if group:
-        yield group
+class TimedVerifier:
+    """A verifier whose time is measured; drafting and checking take turns while an answer is written."""
+
+    def __init__(self, verifier: Verifier, clock: Clock) -> None:
+        self._verifier = verifier
+        self._clock = clock
+
+    def check(self, claim: str, passages: Sequence[str]) -> Check:
+        """See Verifier."""
+        self._clock.lap("draft")
+        check = self._verifier.check(claim, passages)
+        self._clock.lap("verify")
+        return check

@@ -5,7 +5,7 @@ ChatbotError
 ├── QuestionError      what a person typed cannot be read as a question
 ├── RecordError        a record or document cannot be used (names file, field and reason)
 ├── IndexUnusable      IndexMissing · IndexStale · IndexCorrupt · IndexBusy
-└── ModelError         ModelTimeout (retryable) · ModelReplyError
+└── ModelError         ModelTimeout (retryable) · ModelReplyError · ModelUnfinished
 
 The message of each is one sentence that says what to do next; it is shown to people as it is.
 """
@@ -74,3 +74,7 @@ class ModelTimeout(ModelError):
 
 class ModelReplyError(ModelError):
     """The chat model answered with something that cannot be read."""
+
+
+class ModelUnfinished(ModelReplyError):
+    """The chat model's answer ended without the sign that it was complete; what it sent is as it was sent."""

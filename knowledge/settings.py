@@ -39,6 +39,7 @@ UNWANTED_ENVIRONMENT = (
     "GRADIO_HISTORY_BUCKET",
     "GRADIO_VIBE_MODE",
     "GRADIO_WATCH_DIRS",
+    "LANGSMITH_GATEWAY",
 )
 
 
@@ -48,6 +49,9 @@ def silence_libraries(environ: MutableMapping[str, str] | None = None) -> None:
     environ.update(SILENT_ENVIRONMENT)
     for name in UNWANTED_ENVIRONMENT:
         environ.pop(name, None)
+    # Trap: with a proxy set, words for a model on this machine would leave it.
+    for name in ("NO_PROXY", "no_proxy"):
+        environ[name] = ",".join(filter(None, [environ.get(name), "127.0.0.1", "localhost", "::1"]))
 
 
 def log_to_stderr(level: int) -> None:
