@@ -1,5 +1,6 @@
 """Stand-ins that a person can compute by hand. Each satisfies the protocol of the real part."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -70,6 +71,23 @@ def small_index(folder: Path, *records: Record) -> PassageIndex:
         fingerprint(embedder.identity),
     )
     return PassageIndex(folder, manifest)
+
+
+class ScriptedChat:
+    """A chat model that hands out its replies in order, a word at a time, and keeps what it was asked."""
+
+    name = "scripted:chat"
+
+    def __init__(self, *replies: str | Exception) -> None:
+        self.replies = list(replies)
+        self.asked: list[tuple[str, str]] = []
+
+    def stream(self, instructions: str, material: str) -> Iterator[str]:
+        self.asked.append((instructions, material))
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        yield from re.findall(r"\S+\s*", reply)
 
 
 class WordVerifier:

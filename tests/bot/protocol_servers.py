@@ -61,12 +61,18 @@ def evidence_in(prompt: str) -> dict[str, str]:
     return dict(re.findall(r"^\[(E\d+)\] (.+)$", prompt, re.MULTILINE))
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is what some tests are about."""
+
+
 @contextmanager
 def model_server(dialect: Dialect, *answers: Answer) -> Iterator[ModelServer]:
     """A running server; its `url` is what UPSTANDER_MODEL_URL takes."""
     state = ModelServer(dialect, list(answers))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    server.daemon_threads = True
+    server = _QuietServer(("127.0.0.1", 0), _handler(state))
     state.url = f"http://127.0.0.1:{server.server_port}" + ("/v1" if dialect == "openai" else "")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
