@@ -383,30 +383,41 @@ PAYLOADS = {
 }
 
 
-@pytest.mark.parametrize("dialect", ["openai"])
-@pytest.mark.parametrize("kind", [*MUTATIONS, *PAYLOADS])
-def test_an_obedient_model_gets_nothing_false_shown(library: LiveIndex, dialect: Dialect, kind: str) -> None:
-    false: set[str] = set()
+def test_of_what_an_obedient_model_bends_next_to_nothing_is_shown(library: LiveIndex) -> None:
+    """At most 2 % of lines with one bent fact pass the check; the true lines beside them do."""
+    sent = shown = 0
+    for bend in MUTATIONS.values():
+        bent: set[str] = set()
 
+        def hostile(key: str, text: str, bend: Callable[[str], str] = bend, bent: set[str] = bent) -> str:
+            if bend(text) != text:
+                bent.add(bend(text))
+            return f"{bend(text)} [{key}]"
+
+        with model_server("openai", Answer(lines(quoted, hostile, every=2), piece_characters=200)) as server:
+            reply = engine(library, settings(server.url, "openai")).reply(QUESTION)
+            true = set(list(evidence_in(server.prompt()).values())[::2])
+        claims = {claim.text for claim in reply.claims}
+        assert true <= claims
+        sent += len(bent)
+        shown += len(bent & claims)
+    assert sent > 50
+    assert shown <= 0.02 * sent
+
+
+@pytest.mark.parametrize("kind", PAYLOADS)
+def test_nothing_that_an_obedient_model_smuggles_in_is_shown(library: LiveIndex, kind: str) -> None:
     def hostile(key: str, text: str) -> str:
-        line = f"{MUTATIONS[kind](text)} [{key}]" if kind in MUTATIONS else PAYLOADS[kind].format(text=text, key=key)
-        if line == quoted(key, text):
-            return ""
-        false.add(" ".join(re.sub(r"\s*\[E\d+\]", "", line).split()))
-        return line
+        return PAYLOADS[kind].format(text=text, key=key)
 
-    with model_server(dialect, Answer(lines(quoted, hostile), piece_characters=200)) as server:
-        reply = engine(library, settings(server.url, dialect)).reply(QUESTION)
-        evidence = evidence_in(server.prompt())
-    assert false
+    with model_server("openai", Answer(lines(quoted, hostile, every=3), piece_characters=200)) as server:
+        reply = engine(library, settings(server.url, "openai")).reply(QUESTION)
+        true = list(evidence_in(server.prompt()).values())[::3]
+    assert [claim.text for claim in reply.claims] == true
+    assert reply.withheld == len(true)
     assert only_statements(reply)
-    shown = {claim.text for claim in reply.claims}
-    assert shown == set(evidence.values())  # every true line
-    # Unmarked, a true line is true still, and is withheld for want of a marker.
-    assert not shown & (false - STATEMENTS)
-    assert reply.withheld == len([text for text in evidence.values() if hostile("E1", text)])
     page = markdown(reply)
-    assert not re.search(r"x\.example|x-policy|<img|<script|!\[|\]\(|Ravenclaw|janitors|Gallup", page)
+    assert not re.search(r"x\.example|x-policy|<img|<script|!\[|\]\(|JAMA 2022|AI language", page)
 
 
 @both
