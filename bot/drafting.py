@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,6 +68,23 @@ class Drafter(Protocol):
 
     def draft(self, question: str, evidence: Sequence[Evidence]) -> Iterator[DraftLine]:
         """Lines of a draft, the most important first. May raise ModelError."""
+
+
+def cautions_left(told: AbstractSet[str], evidence: Sequence[Evidence]) -> Iterator[DraftLine]:
+    """For each record of which a finding has been told but no caution, its best caution, word for word.
+
+    `told` are ids of passages. A chat model may leave a caution out; its reader should have it all the same.
+    """
+    of_records = {
+        item.record.id for item in evidence if item.passage.id in told and item.passage.facet is Facet.FINDING
+    }
+    best: dict[str, Evidence] = {}
+    for item in sorted(evidence, key=lambda item: (item.passage.id not in told, -item.hit.score)):
+        if item.passage.facet is Facet.CAUTION and item.record.id in of_records:
+            best.setdefault(item.record.id, item)
+    for item in best.values():
+        if item.passage.id not in told:
+            yield DraftLine(f"{item.passage.text} [{item.key}]")
 
 
 def facet_order(question: str) -> tuple[Facet, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from bot.citations import read_claim, unfit
-from bot.drafting import Drafter, DraftLine
+from bot.drafting import Drafter, DraftLine, cautions_left
 from bot.grounding import Check, Support, Verifier
 from bot.reply import Citation, Claim, Evidence, ShownClaim
 from knowledge.errors import ModelError
@@ -41,11 +41,9 @@ class Writing:
         by_key = {item.key: item for item in evidence}
         for drafter in drafters:
             last = drafter is drafters[-1]
-            told = {citation.passage.id for claim in self.shown for citation in claim.citations}
             try:
-                for group in with_their_limits(drafter.draft(question, evidence), by_key, told):
+                for group in with_their_limits(drafter.draft(question, evidence), by_key, self._told()):
                     for claim in self._checked(group, verifier):
-                        self.shown.append(claim)
                         if drafter.name not in self.drafters:
                             self.drafters.append(drafter.name)
                         yield claim
@@ -55,19 +53,27 @@ class Writing:
                 self.notices.append(f"{error} {THE_REST if self.shown else WITHOUT_MODEL}")
             else:
                 if last or self.shown or not self.withheld:
-                    return
+                    break
                 self.notices.append(f"{NOTHING_HELD} {WITHOUT_MODEL}")
+        for group in with_their_limits(cautions_left(self._told(), evidence), by_key):
+            yield from self._checked(group, verifier)
 
-    def _checked(self, group: Sequence[Claim], verifier: Verifier) -> list[ShownClaim]:
-        """The group as it may be shown: whole or not at all.
+    def _told(self) -> set[str]:
+        """The ids of all passages that are cited so far."""
+        return {citation.passage.id for claim in self.shown for citation in claim.citations}
+
+    def _checked(self, group: Sequence[Claim], verifier: Verifier) -> Iterator[ShownClaim]:
+        """The group as it is shown: whole or not at all.
 
         A finding is not shown without the caveat on it, nor a caveat without its finding.
         """
         checks = [check_claim(claim, verifier) for claim in group]
         if any(check.support is not Support.FULL for check in checks):
             self.withheld += len(group)
-            return []
-        return [self._numbered(claim, check.score) for claim, check in zip(group, checks, strict=True)]
+            return
+        for claim, check in zip(group, checks, strict=True):
+            self.shown.append(self._numbered(claim, check.score))
+            yield self.shown[-1]
 
     def _numbered(self, claim: Claim, score: float) -> ShownClaim:
         citations = tuple(
