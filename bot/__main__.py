@@ -16,6 +16,7 @@ from bot.llm import destinations
 from bot.render import markdown
 from bot.reply import Outcome
 from bot.settings import ChatSettings
+from knowledge.embedding import open_embedder
 from knowledge.errors import ChatbotError, QuestionError, SettingsError
 from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
 
@@ -32,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=getattr(options, "host", None),
             port=getattr(options, "port", None),
         )
-        if options.command == "check":
-            return _batch(options.batch, lambda lines: checks(open_verifier(chat), lines))
         index = IndexSettings.from_env(data=options.data)
+        if options.command == "check":
+            embedder = open_embedder(index.embedder, index.models_folder)
+            return _batch(options.batch, lambda lines: checks(open_verifier(chat, embedder.embed), lines))
         if options.command == "chat":
             # Trap: gradio takes seconds to import, which a question on the command line should not pay for.
             from bot.ui.page import serve

@@ -33,8 +33,8 @@ def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     )
 
 
-def open_verifier(chat: ChatSettings, embed: Embed) -> Verifier:
-    """The check that the settings name. Raises SettingsError."""
+def open_verifier(chat: ChatSettings, embed: Embed | None = None) -> Verifier:
+    """The check that the settings name; without `embed` the built-in one accepts quotations only. Raises SettingsError."""
     kind, _, name = chat.verifier.partition(":")
     if chat.verifier == "built-in":
         return CascadeVerifier(embed)

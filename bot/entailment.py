@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bot.grounding import Check, Support, VerbatimVerifier
+from bot.grounding import Check, Support, plain, verbatim
 from bot.llm import ChatModel
 from bot.prompts import CHECKING, checking_material, instructions, one_line
 from knowledge.errors import ModelError, SettingsError
@@ -43,15 +43,13 @@ class EntailmentVerifier:
         self._scorer = scorer
         self._full_at = full_at
         self._partial_at = partial_at
-        self._verbatim = VerbatimVerifier()
 
     def check(self, claim: str, passages: Sequence[str]) -> Check:
         """See Verifier."""
         if not re.search(r"\w", claim) or not any(passage.strip() for passage in passages):
             return Check(Support.NONE, 0.0, "there is nothing to check, or nothing to check it against")
-        exact = self._verbatim.check(claim, passages)
-        if exact.support is Support.FULL:
-            return exact
+        if verbatim(plain(claim), passages):
+            return Check(Support.FULL, 1.0, "the passage says this word for word")
         if foreign := _figures(claim) - _figures(" ".join(passages)):
             return Check(Support.NONE, 0.0, f"no cited passage has the figure {min(foreign)}")
         try:

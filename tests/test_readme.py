@@ -29,10 +29,9 @@ def test_the_table_names_every_setting_with_its_own_description() -> None:
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_each_setting_is_read_from_its_variable(kind) -> None:
     for name, field in kind.model_fields.items():
-        value = "7" if field.annotation is int else "some/where"
-        if name == "max_question_characters":
-            value = "70"
-        assert str(getattr(kind.from_env({f"UPSTANDER_{name.upper()}": value}), name)) == value
+        value = "70" if field.annotation is int else "70.0" if field.annotation is float else "http://127.0.0.1:1"
+        value = {"keep_generations": "7", "model_retries": "3"}.get(name, value)
+        assert kind.from_env({f"UPSTANDER_{name.upper()}": value}) == kind.model_validate({name: value}) != kind()
 
 
 def test_a_value_out_of_range_names_its_variable() -> None:

@@ -86,7 +86,7 @@ def test_a_model_that_fails_at_once_is_replaced_by_the_sources_own_words() -> No
 def test_what_was_checked_before_a_failure_stays_and_only_what_is_new_follows() -> None:
     writing = write(BreakingDrafter("it rose [E1]", "", "it exploded [E1]", "it fell [E4]"), ExtractiveDrafter())
     # "it fell" was complete, but a caveat on it may have been lost; the caution on "it rose" stands by itself.
-    assert texts(writing) == ["it rose", "one site", "start small", "it fell"]
+    assert texts(writing) == ["it rose", "one site", "it fell", "start small"]
     assert writing.notices == [f"The model is gone. {THE_REST}"]
     assert writing.drafters == ["scripted", "extractive"]
 
