@@ -112,7 +112,8 @@ def read_claim(line: str, evidence: Mapping[str, Evidence], limits: bool = False
 def unfit(claim: Claim) -> str | None:
     """Why a claim may not be shown whatever its passages say, as a clause; None when nothing stands against it.
 
-    Holds for every drafter. A domain name that a cited passage names, such as decolbms.org.uk, may be repeated as text.
+    Holds for every drafter. An address may be named as text where it is the cited source's own, such as decolbms.org.uk; a
+    record that a person has reviewed may name others.
     """
     if markup := active_markup(claim.text):
         return f"it holds {markup}"
@@ -122,9 +123,12 @@ def unfit(claim: Claim) -> str | None:
         return "it cites nothing"
     if len(claim.text) > MOST_CHARACTERS:
         return "it is too long to be one claim"
-    passages = " ".join(item.passage.text for item in claim.cited)
-    if foreign := next((name for name in _domain.findall(claim.text) if name not in passages), None):
-        return f"it names the address {foreign}"
-    if not all(item.record.reviewed for item in claim.cited) and (found := suspicions(claim.text)):
+    if all(item.record.reviewed for item in claim.cited):
+        own = " ".join(item.passage.text for item in claim.cited)
+    elif found := suspicions(claim.text):
         return f"it {found[0]}"
-    return None
+    else:
+        sources = [item.record.source for item in claim.cited]
+        own = " ".join(text for s in sources for text in (s.link, s.venue, s.organization, s.title) if text)
+    foreign = [name for name in _domain.findall(claim.text) if name.lower() not in own.lower()]
+    return f"it names the address {foreign[0]}" if foreign else None

@@ -6,7 +6,6 @@ supported claims are shown.
 """
 
 import base64
-import binascii
 import codecs
 import re
 import unicodedata
@@ -33,6 +32,8 @@ _disguised = re.compile(
     "|[\uff21-\uff5a\U0001d400-\U0001d7ff]"
 )
 _lookalikes = str.maketrans("аеорсхуіјѕԁӏңкмтвο", "aeopcxyijsdlhkmtbo")
+_digits = str.maketrans("0134578@$", "oieastbas")
+_spaced = re.compile(r"\b(?:\w[ .*_-]){4,}\w\b")
 _address = re.compile(
     r"(?P<link>\b(?:mailto|file):\S|\b[a-z][a-z0-9+.-]{1,15}://|\bwww\.\w)"
     r"|(?P<address>[\w.+-]+@[\w-]+\.\w{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b)",
@@ -40,6 +41,7 @@ _address = re.compile(
 )
 _small_words = frozenset("a an the of and or to for with by".split())
 _of_orders = re.compile("ignore|instruction|prompt|answer|repl[yi]|respon|assistant|user|system|chat", re.IGNORECASE)
+_hexadecimal = re.compile(r"\b(?:[0-9a-f]{2} ?){12,}\b", re.IGNORECASE)
 _base64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 
 
@@ -89,14 +91,16 @@ def suspicions(text: str) -> tuple[str, ...]:
 def suspicions_of(record: Record) -> dict[str, tuple[str, ...]]:
     """Each text of a record that a reader could be shown and that is suspicious, with the reasons."""
     source = record.source
-    texts = [
+    about = [
         source.title,
         *(source.authors or ()),
         *filter(None, [source.organization, source.venue, record.setting, record.format, record.duration]),
         *record.questions,
-        *(statement.text for statement in record.statements),
     ]
-    return {text: found for text in texts if (found := suspicions(text))}
+    found = {text: suspicions(text) for text in (*about, *(statement.text for statement in record.statements))}
+    # These are shown as they are, while a statement with a link is withheld when an answer would show it.
+    found |= {text: found[text] or (f"holds a {kind}",) for text in about if (kind := active_markup(text))}
+    return {text: reasons for text, reasons in found.items() if reasons}
 
 
 @cache
@@ -124,13 +128,16 @@ def _readings(text: str) -> Iterator[str]:
     for turned in (codecs.encode(plain, "rot13"), plain[::-1]):
         if _of_orders.search(turned):  # spares nearly every honest text two more readings
             yield turned
-    if re.search(r"\b(?:\w ){5,}\w\b", plain):
-        yield re.sub(r"(?<=\b\w) (?=\w\b)", "", plain)
-    for match in _base64.finditer(plain):
-        try:
-            yield base64.b64decode(match[0] + "=" * (-len(match[0]) % 4)).decode("ascii")
-        except (binascii.Error, UnicodeDecodeError):
-            continue
+    if _spaced.search(plain):
+        yield _spaced.sub(lambda match: re.sub(r"\W", "", match[0]), plain)
+    if re.search(r"[a-z][0134578@$]+[a-z]", plain) and _of_orders.search(plainer := plain.translate(_digits)):
+        yield plainer
+    for code, decode in ((_base64, lambda text: base64.b64decode(text + "==")), (_hexadecimal, bytes.fromhex)):
+        for match in code.finditer(plain):
+            try:
+                yield decode(match[0]).decode("ascii")
+            except ValueError:  # binascii.Error and UnicodeDecodeError are kinds of it
+                continue
 
 
 def _stuffed(text: str) -> bool:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from bot.citations import draft_lines, read_claim, unfit
 from bot.drafting import DraftLine
 from knowledge.errors import ModelError, ModelUnfinished
-from knowledge.record import Facet
+from knowledge.record import Facet, read_record
 from knowledge.suspicion import HIDDEN
 from tests.fakes import evidence, record
 
@@ -13,7 +15,9 @@ PASSAGES = {
     item.key: item
     for item in evidence(
         record("a", (Facet.FINDING, "The share rose from 2% to 5% (P < 0.001)."), (Facet.CAUTION, "One site only.")),
-        record("b", (Facet.SUMMARY, "The decolbms.org.uk guide has three parts.")),
+        record("b", (Facet.SUMMARY, "The decolbms.org.uk guide has three parts."), venue="decolbms.org.uk"),
+        record("c", (Facet.SUMMARY, "Buy it at shop.example today.")),
+        record("d", (Facet.SUMMARY, "A petition on Change.org began."), reviewed="2026-01-02"),
     )
 }
 
@@ -136,6 +140,8 @@ def test_markers_are_read_in_the_forms_that_models_use(
         ("The share rose from 2% to 5% (P < 0.001). [E1]", None),
         ("The decolbms.org.uk guide has three parts. [E3]", None),
         ("The decolbms.org.uk guide has three parts. [E1]", "it names the address decolbms.org.uk"),
+        ("Buy it at shop.example today. [E4]", "it names the address shop.example"),
+        ("A petition on Change.org began. [E5]", None),
     ],
 )
 def test_what_no_passage_could_justify_is_unfit(line: str, says: str | None) -> None:
@@ -143,3 +149,12 @@ def test_what_no_passage_could_justify_is_unfit(line: str, says: str | None) -> 
     assert claim is not None
     reason = unfit(claim)
     assert reason is None if says is None else reason is not None and reason.startswith(says)
+
+
+def test_every_curated_statement_may_be_shown() -> None:
+    folder = Path(__file__).parents[2] / "knowledge" / "records"
+    offered = evidence(*(read_record(path) for path in sorted(folder.glob("*.md"))))
+    by_key = {item.key: item for item in offered}
+    claims = [read_claim(f"{item.passage.text} [{item.key}]", by_key) for item in offered]
+    assert [(claim.text, unfit(claim)) for claim in claims if claim and unfit(claim)] == []
+    assert [claim.text for claim in claims if claim] == [item.passage.text for item in offered]
