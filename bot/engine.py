@@ -52,6 +52,21 @@ class Engine:
         self._verifier = verifier
         self._most_characters = most_characters
 
+    @property
+    def library(self) -> Library:
+        """Where this engine reads its index; the evaluation looks passages up in the same one."""
+        return self._library
+
+    @property
+    def retriever(self) -> Retriever:
+        """The search behind every reply; the evaluation reads its scores, which a reply does not carry."""
+        return self._retriever
+
+    @property
+    def verifier(self) -> Verifier:
+        """The check that every shown claim has passed; the evaluation measures it alone."""
+        return self._verifier
+
     def reply(self, question: str, history: Sequence[Turn] = ()) -> Reply:
         """The whole reply at once."""
         for event in self.stream(question, history):

@@ -5,6 +5,7 @@ ChatbotError
 ├── QuestionError      what a person typed cannot be read as a question
 ├── RecordError        a record or document cannot be used (names file, field and reason)
 ├── IndexUnusable      IndexMissing · IndexStale · IndexCorrupt · IndexBusy
+├── EvaluationError    a case, run, baseline or gate file of the evaluation cannot be used
 └── ModelError         ModelTimeout (retryable) · ModelReplyError · ModelUnfinished
 
 The message of each is one sentence that says what to do next; it is shown to people as it is.
@@ -60,6 +61,12 @@ class IndexBusy(IndexUnusable):
     """Another process is writing the index."""
 
     retryable = True
+
+
+class EvaluationError(ChatbotError):
+    """A case, run, baseline or gate file of the evaluation cannot be used; the message names it and what to do."""
+
+    exit_code = 2
 
 
 class ModelError(ChatbotError):
