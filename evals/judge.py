@@ -147,7 +147,7 @@ def judge(claim: str, passages: Sequence[str], context: str = "") -> Judgement:
         return Judgement(True, 1.0, (), verbatim=True)
     said, told = plain(claim), plain(" ".join(passages))
     known = f"{told} {plain(context)}"
-    coverage = _coverage(said, known)
+    coverage = coverage_of(said, known)
     objections = [
         *_numbers(said, known),
         *_quotations(said, told),
@@ -168,7 +168,7 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(stems(text))
 
 
-def _coverage(claim: str, known: str) -> float:
+def coverage_of(claim: str, known: str) -> float:
     """Share of the claim's stems that the cited text holds, numbers written out or not; 1 for a claim without stems."""
     wanted = {NUMBER_WORDS.get(stem, stem) for stem in _stems(claim)}
     held = {NUMBER_WORDS.get(stem, stem) for stem in _stems(known)}
@@ -250,9 +250,9 @@ def _negation(claim: str, passages: Sequence[str]) -> Iterator[str]:
     said = _count_negations(claim)
     if said and not _count_negations(everything):
         yield "negation: the claim denies what the cited text does not"
-    elif not said and _count_negations(told) and _coverage(claim, told) >= WHOLE and _coverage(told, claim) >= WHOLE:
+    elif not said and _count_negations(told) and coverage_of(claim, told) >= WHOLE and coverage_of(told, claim) >= WHOLE:
         yield "negation: the cited text denies and the claim does not"
-    elif said != _count_negations(told) and min(_coverage(claim, told), _coverage(told, claim)) >= NEAR:
+    elif said != _count_negations(told) and min(coverage_of(claim, told), coverage_of(told, claim)) >= NEAR:
         yield "negation: the claim repeats the cited text with another number of denials"
 
 
@@ -284,7 +284,7 @@ def _hedges(claim: str, passages: Sequence[str], coverage: float) -> Iterator[st
     told = plain(_best_window(claim, passages))
     lost = (set(_words(told)) & HEDGES) - set(_words(claim))
     # Only where the claim otherwise repeats the passage: a paraphrase may hedge in words that no list knows.
-    if coverage >= CLOSE and _coverage(told, claim) >= CLOSE and lost and not set(_words(claim)) & HEDGES:
+    if coverage >= CLOSE and coverage_of(told, claim) >= CLOSE and lost and not set(_words(claim)) & HEDGES:
         yield f"scope: the cited text says {sorted(lost)[0]}"
 
 

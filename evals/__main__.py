@@ -1,0 +1,154 @@
+"""python -m evals: run the suites, compare two runs, ask the gate, look at complaints, export, measure speed."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from bot.settings import ChatSettings
+from evals.cases import load_cases
+from evals.compare import as_text, compare
+from evals.gate import judge_run, read_gate
+from evals.offline import offline
+from evals.public import PublicLab
+from evals.results import Check, Run, as_baseline, read_run, write_run
+from evals.run import ALL_SUITES, FAST_CASES, open_lab, run
+from evals.settings import EvalSettings
+from knowledge.embedding import open_embedder
+from knowledge.errors import ChatbotError, EvaluationError
+from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
+
+EXIT_RED = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code of the contract: 1 for a red gate too."""
+    silence_libraries()
+    options = _parser().parse_args(arguments)
+    log_to_stderr(logging.DEBUG if options.debug else logging.WARNING)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except ChatbotError as error:
+        if options.debug:
+            raise
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data", type=Path, help="folder of index, added documents and feedback (UPSTANDER_DATA)")
+    shared.add_argument("--model", help="'extractive' or a chat model as provider:name (UPSTANDER_MODEL)")
+    shared.add_argument("--cases", type=Path, help="folder of the cases (UPSTANDER_CASES)")
+    shared.add_argument("--debug", action="store_true", help="log every step and show tracebacks")
+    parser = argparse.ArgumentParser(prog="python -m evals", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="run | compare | gate | triage | export | bench")
+    runs = commands.add_parser("run", parents=[shared], help="ask the cases and measure the replies")
+    runs.add_argument("--suite", nargs="+", metavar="NAME", help=f"only these: {', '.join(ALL_SUITES)}")
+    runs.add_argument("--half", choices=("dev", "test", "all"), default="all", help="which half of the cases")
+    runs.add_argument("--fast", action="store_true", help=f"at most {FAST_CASES} cases a family, the same ones every time")
+    runs.add_argument("--public", type=Path, metavar="DIR", help="folder of the public sets (UPSTANDER_PUBLIC_EVALS)")
+    runs.add_argument("--whole", action="store_true", help="all rows of the public sets instead of a fixed sample")
+    runs.add_argument("--judge", metavar="PROVIDER:MODEL", help="a chat model that judges claims too; it only advises")
+    runs.add_argument("--json", type=Path, metavar="FILE", help="write the run")
+    runs.add_argument("--html", type=Path, metavar="FILE", help="write the report, one page without outside requests")
+    runs.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for a CI server")
+    runs.add_argument("--gate", action="store_true", help="ask the gate at once; exit code 1 if it is red")
+    runs.set_defaults(command=_run)
+    compares = commands.add_parser("compare", parents=[shared], help="two runs: what differs, and what of it is real")
+    compares.add_argument("before", type=Path, metavar="A.json")
+    compares.add_argument("after", type=Path, metavar="B.json")
+    compares.set_defaults(command=_compare)
+    gates = commands.add_parser("gate", parents=[shared], help="may this run's change be merged? exit code 1 if not")
+    gates.add_argument("run", type=Path, metavar="A.json")
+    gates.add_argument("--baseline", type=Path, metavar="FILE", help="instead of evals/baseline.json")
+    gates.add_argument("--accept", action="store_true", help="make this run the new baseline, for review in a change")
+    gates.set_defaults(command=_gate)
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> EvalSettings:
+    given = {name: getattr(options, name, None) for name in ("cases", "judge", "baseline")}
+    return EvalSettings.from_env(**given, public_evals=getattr(options, "public", None))
+
+
+@contextmanager
+def _network(blocked: bool) -> Iterator[list[str]]:
+    with offline() if blocked else nullcontext([]) as tried:
+        yield tried
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    chat = ChatSettings.from_env(model=options.model)
+    index = IndexSettings.from_env(data=options.data)
+    cases = load_cases(settings.cases).only(options.half, FAST_CASES if options.fast else None)
+    # A chat model may live on another machine; nothing else may.
+    with _network(chat.model == "extractive" and settings.judge is None) as tried:
+        made = _measure(options, settings, chat, index, cases)
+    used = [f"tried to reach {host}" for host in dict.fromkeys(tried)]
+    made = made.model_copy(
+        update={"checks": (*made.checks, Check(name="run.offline", about="Nothing tried to leave the machine.", tested=1,
+                                               failed=len(used), problems=tuple(used)))}
+    )  # fmt: skip
+    _print_run(made)
+    if options.json:
+        write_run(made, options.json)
+    return 0
+
+
+def _measure(options, settings, chat, index, cases) -> Run:
+    def progress(name: str) -> None:
+        print(f"… {name}", file=sys.stderr, flush=True)
+
+    embedder = open_embedder(index.embedder, index.models_folder)
+    public = None
+    if settings.public_evals is not None:
+        if not settings.public_evals.is_dir():
+            raise EvaluationError(f"There is no folder {settings.public_evals}. Correct or leave out --public.")
+        public = PublicLab(settings.public_evals, embedder, index.data / "evals" / "public", options.whole)
+    with open_lab(chat, index, cases, None) as lab:
+        return run(
+            lab, options.suite or ALL_SUITES, cases_folder=settings.cases, half=options.half, fast=options.fast,
+            public=public, embed=embedder.embed, progress=progress,
+        )  # fmt: skip
+
+
+def _print_run(made: Run) -> None:
+    for suite in made.suites:
+        print(f"\n{suite.name}" + (f": not measured ({suite.reason})" if suite.status == "not measured" else f"  ({suite.seconds:.0f} s)"))
+        for name, figure in suite.figures.items():
+            print(f"  {name:34} {figure}")
+    for check in made.checks:
+        if not check.ok:
+            print(f"BROKEN {check.name}: {check.failed} of {check.tested}", *check.problems[:3], sep="\n    ")
+    print(f"\n{made.seconds:.0f} seconds")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    before, after = read_run(options.before), read_run(options.after)
+    print(as_text(before, after, compare(before, after)), end="")
+    return 0
+
+
+def _gate(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    made = read_run(options.run)
+    if options.accept:
+        write_run(as_baseline(made), settings.baseline)
+        print(f"The baseline is now the run of {made.made}. Commit it with the change that explains it.")
+        return 0
+    baseline = read_run(settings.baseline) if settings.baseline.exists() else None
+    verdict = judge_run(made, read_gate(settings.gate), baseline)
+    print(verdict.as_text(), end="")
+    return EXIT_RED if verdict.red else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
