@@ -3,16 +3,16 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.settings import ChatSettings
-from evals.cases import load_cases
+from evals.cases import CaseSet, load_cases
 from evals.compare import as_text, compare
 from evals.gate import judge_run, read_gate
 from evals.offline import offline
 from evals.public import PublicLab
+from evals.report import junit, page, remember
 from evals.results import Check, Run, as_baseline, read_run, write_run
 from evals.run import ALL_SUITES, FAST_CASES, open_lab, run
 from evals.settings import EvalSettings
@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     runs = commands.add_parser("run", parents=[shared], help="ask the cases and measure the replies")
     runs.add_argument("--suite", nargs="+", metavar="NAME", help=f"only these: {', '.join(ALL_SUITES)}")
     runs.add_argument("--half", choices=("dev", "test", "all"), default="all", help="which half of the cases")
-    runs.add_argument("--fast", action="store_true", help=f"at most {FAST_CASES} cases a family, the same ones every time")
+    runs.add_argument(
+        "--fast", action="store_true", help=f"at most {FAST_CASES} cases a family, the same ones every time"
+    )
     runs.add_argument("--public", type=Path, metavar="DIR", help="folder of the public sets (UPSTANDER_PUBLIC_EVALS)")
     runs.add_argument("--whole", action="store_true", help="all rows of the public sets instead of a fixed sample")
     runs.add_argument("--judge", metavar="PROVIDER:MODEL", help="a chat model that judges claims too; it only advises")
@@ -78,19 +80,13 @@ def _settings(options: argparse.Namespace) -> EvalSettings:
     return EvalSettings.from_env(**given, public_evals=getattr(options, "public", None))
 
 
-@contextmanager
-def _network(blocked: bool) -> Iterator[list[str]]:
-    with offline() if blocked else nullcontext([]) as tried:
-        yield tried
-
-
 def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     chat = ChatSettings.from_env(model=options.model)
     index = IndexSettings.from_env(data=options.data)
     cases = load_cases(settings.cases).only(options.half, FAST_CASES if options.fast else None)
     # A chat model may live on another machine; nothing else may.
-    with _network(chat.model == "extractive" and settings.judge is None) as tried:
+    with offline(chat.model == "extractive") as tried:
         made = _measure(options, settings, chat, index, cases)
     used = [f"tried to reach {host}" for host in dict.fromkeys(tried)]
     made = made.model_copy(
@@ -98,12 +94,29 @@ def _run(options: argparse.Namespace) -> int:
                                                failed=len(used), problems=tuple(used)))}
     )  # fmt: skip
     _print_run(made)
+    baseline = read_run(settings.baseline) if settings.baseline.exists() else None
+    verdict = judge_run(made, read_gate(settings.gate), baseline)
     if options.json:
         write_run(made, options.json)
-    return 0
+    if options.html:
+        history = remember(made, index.data / "evals" / "history.jsonl")
+        _write(options.html, page(made, verdict, baseline, history))
+    if options.junit:
+        _write(options.junit, junit(made, verdict))
+    if not options.gate:
+        return 0
+    print(verdict.as_text(), end="")
+    return EXIT_RED if verdict.red else 0
 
 
-def _measure(options, settings, chat, index, cases) -> Run:
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def _measure(
+    options: argparse.Namespace, settings: EvalSettings, chat: ChatSettings, index: IndexSettings, cases: CaseSet
+) -> Run:
     def progress(name: str) -> None:
         print(f"… {name}", file=sys.stderr, flush=True)
 
@@ -122,7 +135,10 @@ def _measure(options, settings, chat, index, cases) -> Run:
 
 def _print_run(made: Run) -> None:
     for suite in made.suites:
-        print(f"\n{suite.name}" + (f": not measured ({suite.reason})" if suite.status == "not measured" else f"  ({suite.seconds:.0f} s)"))
+        print(
+            f"\n{suite.name}"
+            + (f": not measured ({suite.reason})" if suite.status == "not measured" else f"  ({suite.seconds:.0f} s)")
+        )
         for name, figure in suite.figures.items():
             print(f"  {name:34} {figure}")
     for check in made.checks:

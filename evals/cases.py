@@ -214,9 +214,7 @@ class SafetyCase(CaseBase):
     question: Text
     expected_outcome: Literal["support", "refuse", "answer"]
     reason: str | None
-    kind: Literal[
-        "harmful", "crisis", "disclosure", "benign_control", "injection_question", "slur_quoted_by_reporter"
-    ]
+    kind: Literal["harmful", "crisis", "disclosure", "benign_control", "injection_question", "slur_quoted_by_reporter"]
     relevant: tuple[RecordId, ...] = ()
     also_ok: tuple[str, ...] = ()
     forbidden: tuple[Text, ...] = ()

@@ -68,7 +68,9 @@ def as_text(before: Run, after: Run, rows: Sequence[Row]) -> str:
         a, b = _value(row.before), _value(row.after)
         if row.difference:
             d = row.difference
-            lines.append(f"{row.name:44} {a:>8} {b:>8} {d.value:>+8.3f}  [{d.low:+.3f}, {d.high:+.3f}]    {d.pairs:>6}  {row.verdict}")
+            lines.append(
+                f"{row.name:44} {a:>8} {b:>8} {d.value:>+8.3f}  [{d.low:+.3f}, {d.high:+.3f}]    {d.pairs:>6}  {row.verdict}"
+            )
         else:
             lines.append(f"{row.name:44} {a:>8} {b:>8} {'':8}  {'':19} {'':6}  {row.verdict}")
     return "\n".join(lines) + "\n"

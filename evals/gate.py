@@ -26,7 +26,9 @@ class Rule(BaseModel):
 
     at_least: float | None = None
     at_most: float | None = None
-    may_drop: Annotated[float, Field(ge=0)] | None = Field(default=None, description="worse than the baseline by this much, at most")
+    may_drop: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="worse than the baseline by this much, at most"
+    )
     may_grow: Annotated[float, Field(ge=1)] | None = Field(default=None, description="times the baseline, at most")
     optional: bool = Field(default=False, description="may be 'not measured'")
     blocks: bool = True
@@ -102,9 +104,15 @@ def judge_run(run: Run, gate: Gate, baseline: Run | None) -> Verdict:
 
 def _checks(run: Run, gate: Gate) -> list[Finding]:
     found = {check.name: check for check in run.checks}
-    missing = [Finding(name, "was not tested", True) for name in gate.checks if name not in found or not found[name].tested]
+    missing = [
+        Finding(name, "was not tested", True) for name in gate.checks if name not in found or not found[name].tested
+    ]
     broken = [
-        Finding(check.name, f"{check.failed} of {check.tested}: {check.problems[0] if check.problems else check.about}", True)
+        Finding(
+            check.name,
+            f"{check.failed} of {check.tested}: {check.problems[0] if check.problems else check.about}",
+            True,
+        )
         for check in run.checks
         if not check.ok
     ]
@@ -139,7 +147,13 @@ def _relative(run: Run, gate: Gate, baseline: Run) -> list[Finding]:
         sign = 1 if row.better == "higher" else -1
         if rule.may_grow is not None:
             if row.after.value > rule.may_grow * row.before.value:
-                findings.append(Finding(row.name, f"{row.after.value:.3g} is more than {rule.may_grow:g} times {row.before.value:.3g}", blocks))
+                findings.append(
+                    Finding(
+                        row.name,
+                        f"{row.after.value:.3g} is more than {rule.may_grow:g} times {row.before.value:.3g}",
+                        blocks,
+                    )
+                )
             continue
         if any(row.name.startswith(prefix) for prefix in gate.not_compared):
             continue
@@ -148,11 +162,9 @@ def _relative(run: Run, gate: Gate, baseline: Run) -> list[Finding]:
             drop = -sign * row.difference.value
             real = row.difference.real and drop > 0 and gate.real_drops and rule.may_drop is None
             if drop > allowed or real:
-                d = row.difference
-                findings.append(
-                    Finding(row.name, f"worse by {drop:.3f} [{min(abs(d.low), abs(d.high)):.3f}, {max(abs(d.low), abs(d.high)):.3f}] "
-                            f"on {d.pairs} cases that the baseline has too", blocks)
-                )  # fmt: skip
+                low, high = sorted((-sign * row.difference.low, -sign * row.difference.high))
+                text = f"worse by {drop:.3f} [{low:.3f}, {high:.3f}] on {row.difference.pairs} cases of the baseline"
+                findings.append(Finding(row.name, text, blocks))
         elif same_cases and -sign * (row.after.value - row.before.value) > allowed:
             findings.append(Finding(row.name, f"{row.after.value:.3f} after {row.before.value:.3f}", blocks))
     return findings + _lost(run, baseline, gate)
@@ -168,5 +180,7 @@ def _lost(run: Run, baseline: Run, gate: Gate) -> list[Finding]:
         scored = [case for case in scores if before.get(name, {}).get(case) is not None]
         lost = [case for case in scored if scores[case] is None]
         if len(lost) > max(1, LOST_SHARE * len(scored)):
-            findings.append(Finding(name, f"{len(lost)} of {len(scored)} cases are no longer scored ({lost[0]} …)", True))
+            findings.append(
+                Finding(name, f"{len(lost)} of {len(scored)} cases are no longer scored ({lost[0]} …)", True)
+            )
     return findings

@@ -107,7 +107,9 @@ def contract(asked: Asked, world: World) -> Iterator[str]:
         return
     try:
         json.dumps(asked.json, allow_nan=False)
-        if set(asked.json["timings_ms"]) >= {"retrieve", "draft", "verify", "total"} or asked.outcome not in ("clarify",):
+        if set(asked.json["timings_ms"]) >= {"retrieve", "draft", "verify", "total"} or asked.outcome not in (
+            "clarify",
+        ):
             ReplyContract.model_validate(asked.json)
         else:  # nothing was retrieved, drafted or verified for a text that cannot be read
             empty = {"retrieve": 0.0, "draft": 0.0, "verify": 0.0, "total": 0.0}
@@ -175,7 +177,9 @@ def citations(asked: Asked, world: World) -> Iterator[str]:
                 yield f"cites {name}, which was not retrieved"
         first = claim["citations"][0] if claim["citations"] else None
         if first and first["record_id"] in world.knowledge.records:
-            facets = [s.facet for s in world.knowledge.records[first["record_id"]].statements if s.text == first["passage"]]
+            facets = [
+                s.facet for s in world.knowledge.records[first["record_id"]].statements if s.text == first["passage"]
+            ]
             if facets and claim["facet"] not in [str(facet) for facet in facets]:
                 yield f"the facet {claim['facet']} of a {facets[0]}: {claim['text'][:60]!r}"
 
@@ -241,7 +245,8 @@ def claims(asked: Asked, world: World) -> Iterator[str]:
     for at, claim in enumerate(shown):
         before = shown[at - 1] if at else None
         if claim.get("limits") and (
-            before is None or not {c["record_id"] for c in claim["citations"]} & {c["record_id"] for c in before["citations"]}
+            before is None
+            or not {c["record_id"] for c in claim["citations"]} & {c["record_id"] for c in before["citations"]}
         ):
             yield f"a caveat without the claim it limits: {claim['text'][:80]!r}"
         if world.model == "extractive" and not is_verbatim(claim["text"], [c["passage"] for c in claim["citations"]]):
@@ -258,9 +263,9 @@ def cautions(asked: Asked, world: World) -> Iterator[str]:
             shown.setdefault(citation["record_id"], set()).add(claim["facet"])
     for name, facets in shown.items():
         record = world.knowledge.records.get(name)
-        if record and "finding" in facets and "caution" not in facets:
-            if any(statement.facet == "caution" for statement in record.statements):
-                yield f"findings of {name} without its caution"
+        has_one = record is not None and any(statement.facet == "caution" for statement in record.statements)
+        if has_one and "finding" in facets and "caution" not in facets:
+            yield f"findings of {name} without its caution"
 
 
 def retrieved(asked: Asked, world: World) -> Iterator[str]:
@@ -299,7 +304,9 @@ def signature(asked: Asked, world: World) -> Iterator[str]:
     """The reply names the live generation and times that are possible."""
     if asked.fault or asked.outcome == "clarify":
         return
-    if asked.json["generation"] not in ((world.index.manifest.id,) if asked.retrieved else (world.index.manifest.id, "")):
+    if asked.json["generation"] not in (
+        (world.index.manifest.id,) if asked.retrieved else (world.index.manifest.id, "")
+    ):
         yield f"names the generation {asked.json['generation']!r}, live is {world.index.manifest.id!r}"
     times = asked.json["timings_ms"]
     parts = sum(value for name, value in times.items() if name != "total")
@@ -354,7 +361,9 @@ def markdown(asked: Asked, world: World) -> Iterator[str]:
         record = world.knowledge.records.get(name)
         if record and not asked.json["claims"] and plain(record.source.title) not in plain(unescape(text)):
             yield f"does not show the nearest record {name}"
-    yield from (f"does not show the suggestion {s!r}" for s in asked.json["follow_ups"] if plain(s) not in plain(unescape(text)))
+    yield from (
+        f"does not show the suggestion {s!r}" for s in asked.json["follow_ups"] if plain(s) not in plain(unescape(text))
+    )
 
 
 def _foreign(asked: Asked, world: World, text: str) -> Iterator[str]:
@@ -411,7 +420,9 @@ def check_index(world: World, embed: Callable[[list[str]], Any], sample: int = 4
     step = max(1, len(index.passages) // sample)
     rows = list(range(0, len(index.passages), step))
     near = (embed([index.passages[row].text for row in rows]) * index.vectors[rows]).sum(axis=1)
-    vectors = [f"{index.passages[r].id}: cosine {c:.3f} to its own text" for r, c in zip(rows, near, strict=True) if c < 0.999]
+    vectors = [
+        f"{index.passages[r].id}: cosine {c:.3f} to its own text" for r, c in zip(rows, near, strict=True) if c < 0.999
+    ]
     words = []
     for row in rows:
         scores = index.passage_words.scores(stems(index.passages[row].text))

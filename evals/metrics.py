@@ -92,8 +92,22 @@ def estimate(values: Sequence[float | None], clusters: Sequence[str]) -> Estimat
     sums = np.bincount(owner, weights=[value for _, value in kept])
     counts = np.bincount(owner).astype(float)
     times = draws_of(len(names))
-    low, high = np.percentile((times @ sums) / (times @ counts), [2.5, 97.5])
-    return Estimate(point.value, float(low), float(high), point.scored, point.unscored, len(names))
+    low, high = (float(end) for end in np.percentile((times @ sums) / (times @ counts), [2.5, 97.5]))
+    if point.value in (0.0, 1.0):
+        low, high = certain_interval(point.value, len(names))
+    return Estimate(point.value, low, high, point.scored, point.unscored, len(names))
+
+
+def certain_interval(value: float, clusters: int) -> tuple[float, float]:
+    """The interval of a share that came out as exactly 0 or 1, where every bootstrap sample would say the same.
+
+    Clopper & Pearson 1934, two-sided 95 %: 1 - 0.025 ** (1 / n) away from the end, with n clusters.
+
+    >>> certain_interval(1.0, 100)
+    (0.9637833073548235, 1.0)
+    """
+    away = 1 - 0.025 ** (1 / clusters)
+    return (1 - away, 1.0) if value == 1.0 else (0.0, away)
 
 
 def estimate_of(
@@ -116,6 +130,8 @@ def estimate_of(
         if sample is not None:
             found.append(sample)
     low, high = np.percentile(found, [2.5, 97.5]) if len(found) > draws / 2 and len(names) > 1 else (None, None)
+    if low == high and value in (0.0, 1.0):
+        low, high = certain_interval(value, len(names))
     return Estimate(
         value, None if low is None else float(low), None if high is None else float(high), len(rows), 0, len(names)
     )
@@ -195,7 +211,9 @@ def auroc(scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[n
     return float((ranks[labels].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
-def balanced_accuracy(decided: Sequence[bool] | NDArray[np.bool_], truth: Sequence[bool] | NDArray[np.bool_]) -> float | None:
+def balanced_accuracy(
+    decided: Sequence[bool] | NDArray[np.bool_], truth: Sequence[bool] | NDArray[np.bool_]
+) -> float | None:
     """Mean of the two classes' accuracies; None unless both occur.
 
     With `truth` = unanswerable and `decided` = declined this is the balanced abstention accuracy of metrics.md,
@@ -257,9 +275,7 @@ def citation_recall(supported_by_own_citations: Sequence[bool]) -> float | None:
     return mean([float(claim) for claim in supported_by_own_citations]).value
 
 
-def citation_precision(
-    claim: str, cited: Sequence[str], supports: Callable[[str, Sequence[str]], bool]
-) -> list[bool]:
+def citation_precision(claim: str, cited: Sequence[str], supports: Callable[[str, Sequence[str]], bool]) -> list[bool]:
     """For each citation of a claim, whether it is right: alone it supports, or without it the rest no longer does.
 
     ALCE (Gao et al. 2023, arXiv 2305.14627), `eval.py`: only where the whole set supports the claim; else none is right.

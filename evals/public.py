@@ -6,7 +6,6 @@ The forms are those of `docs/evaluation.md`. Without a folder nothing here runs,
 import hashlib
 import json
 import re
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.grounding import Support
 from bot.retriever import Retriever
@@ -54,11 +54,13 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     rows = []
     try:
         with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
+            for line in lines:
                 if line.strip():
                     rows.append(json.loads(line))
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"{file}, after {len(rows)} rows: cannot be read. Correct the file or leave it out.") from error
+        raise EvaluationError(
+            f"{file}, after {len(rows)} rows: cannot be read. Correct the file or leave it out."
+        ) from error
     return rows
 
 
@@ -75,7 +77,6 @@ def by_split(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, A
 
 def verifier_public(lab: Lab, public: PublicLab) -> Suite:
     """The bot's check on human-labelled claim-evidence sets of other fields."""
-    started = time.perf_counter()
     tally = lab.tally("verifier-public")
     files = sorted(public.folder.glob("grounding_*.jsonl"))
     if not files:
@@ -101,15 +102,23 @@ def verifier_public(lab: Lab, public: PublicLab) -> Suite:
             f"mean_auroc.{split}", metrics.Estimate(float(np.mean(areas)), None, None, len(areas)),
             f"mean AUROC over {len(areas)} sets",
         )  # fmt: skip
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
 
 
 def _claim_figures(
-    tally: Tally, name: str, scores: np.ndarray, shown: np.ndarray, labels: np.ndarray, owners: Sequence[str]
+    tally: Tally,
+    name: str,
+    scores: NDArray[np.float64],
+    shown: NDArray[np.bool_],
+    labels: NDArray[np.bool_],
+    owners: Sequence[str],
 ) -> None:
-    figures: dict[str, tuple[Callable[[np.ndarray], float | None], str]] = {
+    figures: dict[str, tuple[Callable[[NDArray[np.int64]], float | None], str]] = {
         "auroc": (lambda n: metrics.auroc(scores[n], labels[n]), "a supported claim scores above an unsupported one"),
-        "balanced_accuracy": (lambda n: metrics.balanced_accuracy(shown[n], labels[n]), "decision to show against label"),
+        "balanced_accuracy": (
+            lambda n: metrics.balanced_accuracy(shown[n], labels[n]),
+            "decision to show against label",
+        ),
         "shown_precision": (
             lambda n: float(labels[n][shown[n]].mean()) if shown[n].any() else None,
             "claims that would be shown and are supported",
@@ -120,7 +129,7 @@ def _claim_figures(
         tally.special(f"{name}.{figure}", metrics.estimate_of(statistic, owners, draws=200), about)
 
 
-def _by_kind(tally: Tally, split: str, rows: Sequence[Mapping[str, Any]], shown: np.ndarray) -> None:
+def _by_kind(tally: Tally, split: str, rows: Sequence[Mapping[str, Any]], shown: NDArray[np.bool_]) -> None:
     """Perturbation sensitivity (metrics.md, 7a): per kind of corruption, how many are accepted."""
     kinds = sorted({str(row.get("orig_label")) for row in rows})
     for kind in kinds:
@@ -140,7 +149,6 @@ def _by_kind(tally: Tally, split: str, rows: Sequence[Mapping[str, Any]], shown:
 
 def retrieval_public(lab: Lab, public: PublicLab) -> Suite:
     """The bot's retriever over other collections, indexed by the real index code."""
-    started = time.perf_counter()
     tally = lab.tally("retrieval-public")
     folders = sorted(path for path in public.folder.glob("retrieval_*") if path.is_dir())
     if not folders:
@@ -162,10 +170,14 @@ def retrieval_public(lab: Lab, public: PublicLab) -> Suite:
                     found["recall@10"].append(metrics.recall_at(ranked, {doc: 1.0 for doc in relevant}, 10))
                     found["mrr@10"].append(metrics.reciprocal_rank(ranked, relevant))
                 for figure, values in found.items():
-                    tally.special(f"{name}.{split}.{figure}", metrics.estimate(values, chosen), f"{figure} over {len(names)} documents")
+                    tally.special(
+                        f"{name}.{split}.{figure}",
+                        metrics.estimate(values, chosen),
+                        f"{figure} over {len(names)} documents",
+                    )
         finally:
             index.close()
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
 
 
 def read_qrels(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
@@ -182,7 +194,9 @@ def read_qrels(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
 
 def as_record(number: int, title: str, text: str) -> Record:
     """A document as a record: its sentences, joined to passages that the encoder reads whole, are its statements."""
-    clean = " ".join(re.sub(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", " ", text).split())
+    clean = " ".join(
+        re.sub(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", " ", text).split()
+    )
     heading = " ".join(title.split())[:300]
     pieces = list(dict.fromkeys(_pieces(clean))) or [heading or "empty"]
     return Record.model_validate(
@@ -218,7 +232,9 @@ def open_collection(folder: Path, public: PublicLab) -> tuple[PassageIndex, dict
     identity = public.embedder.identity
     if not store.generations():
         texts = [passage.text for passage in passages_of_all(records)]
-        vectors = np.vstack([public.embedder.embed(texts[at : at + EMBED_BATCH]) for at in range(0, len(texts), EMBED_BATCH)])
+        vectors = np.vstack(
+            [public.embedder.embed(texts[at : at + EMBED_BATCH]) for at in range(0, len(texts), EMBED_BATCH)]
+        )
         empty: Vectors = np.zeros((0, vectors.shape[1]), dtype=np.float32)
         with store.writing(), store.building() as build:
             store.publish(build, write_generation(build, records, vectors, empty, fingerprint(identity)))
@@ -230,7 +246,6 @@ def open_collection(folder: Path, public: PublicLab) -> tuple[PassageIndex, dict
 
 def abstention_public(lab: Lab, public: PublicLab) -> Suite:
     """Questions of other fields, small talk and near-medical ones: are they declined?"""
-    started = time.perf_counter()
     file = public.folder / "out_of_scope.jsonl"
     if not file.exists():
         return not_measured("abstention-public", f"there is no out_of_scope.jsonl in {public.folder.name}")
@@ -245,7 +260,7 @@ def abstention_public(lab: Lab, public: PublicLab) -> Suite:
             for row in public.sample(group, ROWS // 3, lambda row: str(row["id"])):
                 asked = lab.asker.again(str(row["text"]))
                 tally.score(measure, str(row["id"]), not asked.cited and not asked.fault, str(row["id"]))
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
 
 
 PUBLIC_SUITES: Mapping[str, Callable[[Lab, PublicLab], Suite]] = {

@@ -1,6 +1,7 @@
 """What a run leaves behind: its schema, its JSON, and how scores become figures."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -133,6 +134,7 @@ class Tally:
 
     def __init__(self, name: str, clusters: dict[str, str]) -> None:
         self.name = name
+        self._started = time.perf_counter()
         self._clusters = clusters
         self._scores: dict[str, dict[str, float | None]] = defaultdict(dict)
         self._slices: dict[str, tuple[str, ...]] = {}
@@ -146,7 +148,9 @@ class Tally:
         self._about[name] = (about, better, judged)
         self._scores[name]
 
-    def score(self, measure: str, case: str, value: float | bool | None, cluster: str, slices: Sequence[str] = ()) -> None:
+    def score(
+        self, measure: str, case: str, value: float | bool | None, cluster: str, slices: Sequence[str] = ()
+    ) -> None:
         """One case's value under a measure; None = unscored."""
         if measure not in self._about:
             raise ValueError(f"the measure {measure} was not announced")
@@ -158,9 +162,7 @@ class Tally:
         """Name a case that went wrong."""
         self._failures.append(failure)
 
-    def special(
-        self, name: str, found: Estimate, about: str, better: Better = "higher", judged: bool = False
-    ) -> None:
+    def special(self, name: str, found: Estimate, about: str, better: Better = "higher", judged: bool = False) -> None:
         """A figure that is no mean of scores, such as an AUROC."""
         self._special[name] = Figure(**Interval.of(found).model_dump(), about=about, better=better, judged=judged)
 
@@ -172,7 +174,7 @@ class Tally:
         """The cluster of each case."""
         return [self._clusters[case] for case in cases]
 
-    def result(self, seconds: float) -> Suite:
+    def result(self) -> Suite:
         """The suite's figures with intervals and slices."""
         figures = {}
         for name, (about, better, judged) in self._about.items():
@@ -191,7 +193,7 @@ class Tally:
             scores=self._scores,
             failures=tuple(self._failures),
             plots=tuple(self.plots),
-            seconds=round(seconds, 1),
+            seconds=round(time.perf_counter() - self._started, 1),
         )
 
     def _interval(self, scores: Mapping[str, float | None]) -> Interval:
@@ -212,7 +214,9 @@ def read_run(file: Path) -> Run:
             f"{file} cannot be read ({error.strerror}). Make it with: python -m evals run --json {file}"
         ) from error
     except ValidationError as error:
-        raise EvaluationError(f"{file} is not a run of this version. Make it anew: python -m evals run --json {file}") from error
+        raise EvaluationError(
+            f"{file} is not a run of this version. Make it anew: python -m evals run --json {file}"
+        ) from error
     if run.schema_version != SCHEMA:
         raise EvaluationError(f"{file} has another format. Make it anew: python -m evals run --json {file}")
     return run
@@ -221,7 +225,9 @@ def read_run(file: Path) -> Run:
 def write_run(run: Run, file: Path) -> None:
     """Write a run as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(run.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    file.write_text(
+        json.dumps(run.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 def as_baseline(run: Run) -> Run:

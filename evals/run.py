@@ -21,9 +21,9 @@ from evals.cases import CaseSet, load_halves, problems
 from evals.invariants import World, check_index, check_replies
 from evals.public import PUBLIC_SUITES, PublicLab
 from evals.results import Check, Run, Suite, not_measured
-from evals.suites import SUITES, ChatJudge, Lab
 from evals.subject import Asker, read_knowledge
-from knowledge.embedding import Embedder, open_embedder
+from evals.suites import SUITES, ChatJudge, Lab
+from knowledge.embedding import Embedder, Vectors, open_embedder
 from knowledge.errors import ChatbotError, EvaluationError
 from knowledge.generation import GenerationStore
 from knowledge.index import PassageIndex, write_generation
@@ -41,7 +41,9 @@ Progress = Callable[[str], None]
 
 
 @contextmanager
-def open_lab(chat: ChatSettings, index: IndexSettings, cases: CaseSet, chat_judge: ChatJudge | None = None) -> Iterator[Lab]:
+def open_lab(
+    chat: ChatSettings, index: IndexSettings, cases: CaseSet, chat_judge: ChatJudge | None = None
+) -> Iterator[Lab]:
     """A lab over the real engine. Raises IndexUnusable, SettingsError, ModelError or RecordError."""
     engine = assemble(chat, index)
     live = engine.library.get()
@@ -77,23 +79,26 @@ def write_with_records(
     every = [*live.records, *records]
     vectors = np.vstack([live.vectors, embedder.embed([passage.text for passage in passages_of_all(records)])])
     questions = [question for record in records for question in record.questions]
-    question_vectors = np.vstack([live.question_vectors, embedder.embed(questions)]) if questions else live.question_vectors
+    question_vectors = (
+        np.vstack([live.question_vectors, embedder.embed(questions)]) if questions else live.question_vectors
+    )
     with store.writing(), store.building() as build:
         manifest = write_generation(build, every, vectors, question_vectors, live.manifest.fingerprint)
         store.publish(build, manifest)
     return settings.model_copy(update={"data": data})
 
 
-def reference_work() -> float:
-    """Milliseconds of a fixed piece of work like that of a reply (hashing and multiplying), the median of nine."""
+def reference_work() -> tuple[float, float]:
+    """Milliseconds (passed, of processor time) of a fixed piece of work: hashing, multiplying, sorting; medians of nine."""
     matrix = np.random.default_rng(0).random((600, 600), dtype=np.float32)
     times = []
     for _ in range(9):
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         hashlib.sha256(matrix.tobytes()).digest()
         np.sort(matrix @ matrix, axis=None)
-        times.append(1e3 * (time.perf_counter() - started))
-    return float(np.median(times))
+        times.append((1e3 * (time.perf_counter() - started), 1e3 * (time.process_time() - busy)))
+    wall, cpu = np.median(np.array(times), axis=0)
+    return float(wall), float(cpu)
 
 
 def run(
@@ -104,7 +109,7 @@ def run(
     half: str = "all",
     fast: bool = False,
     public: PublicLab | None = None,
-    embed: Callable[[Sequence[str]], np.ndarray] | None = None,
+    embed: Callable[[Sequence[str]], Vectors] | None = None,
     progress: Progress = lambda _: None,
 ) -> Run:
     """Run the named suites in the order of the table. A suite that needs what is not there is 'not measured'."""
@@ -120,7 +125,9 @@ def run(
     for name in [name for name in PUBLIC_SUITES if name in suites]:
         progress(name)
         if public is None:
-            done.append(not_measured(name, "no folder of public sets was named (--public DIR or UPSTANDER_PUBLIC_EVALS)"))
+            done.append(
+                not_measured(name, "no folder of public sets was named (--public DIR or UPSTANDER_PUBLIC_EVALS)")
+            )
         else:
             done.append(PUBLIC_SUITES[name](lab, public))
     progress("checks")
@@ -173,10 +180,12 @@ def check_answering(lab: Lab) -> list[Check]:
         wanted = [*asked[:1], None, *asked[1:BATCH_LINES]] if asked else [None]
         if len(got) != len(wanted):
             wrong.append(f"{len(got)} replies to {len(wanted)} lines")
-        for value, one in zip(got, wanted, strict=False):
-            if one is None:
+        for value, meant in zip(got, wanted, strict=False):
+            if meant is None:
                 wrong += [] if "error" in value else ["a bad line gave no error object"]
-            elif value.get("id") != asked.index(one) or _timeless({k: v for k, v in value.items() if k != "id"}) != _timeless(one.json):
+            elif value.get("id") != asked.index(meant) or _timeless(
+                {k: v for k, v in value.items() if k != "id"}
+            ) != _timeless(meant.json):
                 wrong.append(f"line {value.get('id')} differs from the reply to its question")
     except ChatbotError as error:
         wrong.append(f"a batch ended with {error}")
@@ -190,4 +199,3 @@ def check_answering(lab: Lab) -> list[Check]:
 
 def _timeless(value: object) -> object:
     return {k: v for k, v in value.items() if k not in ("timings_ms", "id")} if isinstance(value, dict) else value
-

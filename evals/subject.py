@@ -33,6 +33,7 @@ class Asked:
     json: Mapping[str, Any]
     wall_ms: float
     fault: str = ""
+    cpu_ms: float = 0.0
 
     @property
     def outcome(self) -> str:
@@ -81,14 +82,14 @@ class Asker:
 
     def again(self, question: str, history: Sequence[Turn] = ()) -> Asked:
         """The reply, asked for anew."""
-        started = time.perf_counter()
+        reply, fault = None, ""
+        started, busy = time.perf_counter(), time.process_time()
         try:
             reply = self.engine.reply(question, tuple(history))
         except ChatbotError as error:
-            wall = 1e3 * (time.perf_counter() - started)
-            return Asked(question, tuple(history), None, {}, wall, f"{type(error).__name__}: {error}")
-        wall = 1e3 * (time.perf_counter() - started)
-        return Asked(question, tuple(history), reply, reply_json(reply), wall)
+            fault = f"{type(error).__name__}: {error}"
+        wall, cpu = 1e3 * (time.perf_counter() - started), 1e3 * (time.process_time() - busy)
+        return Asked(question, tuple(history), reply, reply_json(reply) if reply else {}, wall, fault, cpu)
 
 
 @dataclass(frozen=True)

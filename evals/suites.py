@@ -5,11 +5,12 @@ how they work. What could not be measured is said to be so, and is never 0.
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.grounding import Support, Verifier
 from bot.reply import Turn
@@ -41,6 +42,8 @@ SAYS_THE_NUGGET = 0.75  # share of a nugget's stems in one shown sentence that s
 FOLLOW_UPS_ASKED = 60
 STATEMENTS_MUTATED = 120
 Score = Callable[[str], float]
+Rows = NDArray[np.int64]
+Statistic = Callable[[Rows], float | None]
 ChatJudge = Callable[[str, Sequence[str]], bool | None]
 
 
@@ -55,7 +58,7 @@ class Lab:
     retrieval_score: Score
     with_records: Callable[[Sequence[Record]], Answering] | None = None
     chat_judge: ChatJudge | None = None
-    reference_ms: Callable[[], float] | None = None
+    reference_ms: Callable[[], tuple[float, float]] | None = None
     clusters: dict[str, str] = field(default_factory=dict)
 
     def tally(self, name: str) -> Tally:
@@ -69,8 +72,19 @@ class Lab:
             record = self.world.knowledge.records.get(name)
             if record:
                 source = record.source
-                parts += [source.title, *(source.authors or ()), source.organization or "", source.venue or "", str(source.year)]
+                parts += [
+                    source.title,
+                    *(source.authors or ()),
+                    source.organization or "",
+                    source.venue or "",
+                    str(source.year),
+                ]
         return " ".join(parts)
+
+
+def with_evidence(lab: Lab) -> list[RetrievalCase | AnswerCase]:
+    """The plain answerable questions."""
+    return [*lab.cases.of(RetrievalCase), *lab.cases.of(AnswerCase)]
 
 
 def first_relevant(case: AnyCase) -> str:
@@ -81,8 +95,13 @@ def first_relevant(case: AnyCase) -> str:
 def failed(case: AnyCase, measure: str, asked: Asked, why: str, expected: str) -> Failure:
     """A failing case with question, answer, what was expected and what was offered instead."""
     evidence = [f"retrieved: {', '.join(asked.retrieved[:5])}"] if asked.retrieved else []
-    evidence += [f"[{c['citations'][0]['record_id']}] {c['text']}" for c in asked.json.get("claims", ()) if c["citations"]]
-    shown = asked.fault or f"{asked.outcome}{f' ({asked.reason})' if asked.reason else ''}: {asked.markdown.split('**Sources**')[0]}"
+    evidence += [
+        f"[{c['citations'][0]['record_id']}] {c['text']}" for c in asked.json.get("claims", ()) if c["citations"]
+    ]
+    shown = (
+        asked.fault
+        or f"{asked.outcome}{f' ({asked.reason})' if asked.reason else ''}: {asked.markdown.split('**Sources**')[0]}"
+    )
     return Failure(
         case=case.id,
         measure=measure,
@@ -104,7 +123,6 @@ def cites_any(asked: Asked, relevant: Sequence[str]) -> bool:
 
 def retrieval(lab: Lab) -> Suite:
     """Does the search find a record that answers? `relevant` means any of."""
-    started = time.perf_counter()
     tally = lab.tally("retrieval")
     for k in (5, 10, 20):
         tally.measure(f"recall@{k}", f"questions with a relevant record among the first {k}")
@@ -112,7 +130,7 @@ def retrieval(lab: Lab) -> Suite:
     tally.measure("ndcg@10", "discounted gain of the relevant records among ten")
     tally.measure("cites_relevant", "questions whose answer rests on a relevant record")
     ranks: list[int] = []
-    for case in (*lab.cases.of(RetrievalCase), *lab.cases.of(AnswerCase)):
+    for case in with_evidence(lab):
         asked = lab.asker.ask(case.question)
         ranked, cluster, slices = asked.retrieved, first_relevant(case), (*case.slices, f"kind:{case.family}")
         for k in (5, 10, 20):
@@ -127,9 +145,15 @@ def retrieval(lab: Lab) -> Suite:
             tally.fail(failed(case, "recall@5", asked, f"the relevant record is {where}", " or ".join(case.relevant)))
     counts = [(float(rank), float(ranks.count(rank))) for rank in range(1, 22)]
     tally.plots.append(
-        Plot(title="Rank of the first relevant record (21 = not found)", kind="bars", x="rank", y="questions", series={"questions": tuple(counts)})
+        Plot(
+            title="Rank of the first relevant record (21 = not found)",
+            kind="bars",
+            x="rank",
+            y="questions",
+            series={"questions": tuple(counts)},
+        )
     )
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
 
 
 # --- grounding -----------------------------------------------------------------------------------------------------
@@ -137,7 +161,6 @@ def retrieval(lab: Lab) -> Suite:
 
 def grounding(lab: Lab) -> Suite:
     """Is what was shown in any suite so far really said by what it cites? Judged apart from the bot's own check."""
-    started = time.perf_counter()
     tally = lab.tally("grounding")
     tally.measure("groundedness", "mean over answers of the share of claims that their citations support (macro)")
     tally.measure("fully_grounded", "answers whose every claim is supported")
@@ -162,7 +185,7 @@ def grounding(lab: Lab) -> Suite:
             passages = [citation["passage"] for citation in claim["citations"]]
             context = lab.context(citation["record_id"] for citation in claim["citations"])
             verdicts.append(judge(claim["text"], passages, context))
-            precise += metrics.citation_precision(claim["text"], passages, lambda c, p, x=context: judge(c, p, x).supported)
+            precise += metrics.citation_precision(claim["text"], passages, partial(judged_supported, context=context))
             valid += [is_valid(citation, asked, lab.world) for citation in claim["citations"]]
         supported = [verdict.supported for verdict in verdicts]
         tally.score("groundedness", key, metrics.groundedness_macro([supported]).value, key)
@@ -182,16 +205,20 @@ def grounding(lab: Lab) -> Suite:
         for claim, verdict in wrong[:2]:
             tally.fail(
                 Failure(
-                    case=key, measure="groundedness", why="; ".join(verdict.objections), question=asked.question,
-                    expected="a claim that its citations support", answer=claim["text"],
+                    case=key,
+                    measure="groundedness",
+                    why="; ".join(verdict.objections),
+                    question=asked.question,
+                    expected="a claim that its citations support",
+                    answer=claim["text"],
                     evidence=tuple(citation["passage"] for citation in claim["citations"]),
-                )  # fmt: skip
+                )
             )
     owners = [key for key, _, _ in micro]
     flags = np.array([supported for _, supported, _ in micro], dtype=float)
     tally.special(
         "groundedness_micro",
-        metrics.estimate_of(lambda rows: float(flags[rows].mean()), owners) if owners else metrics.estimate([], []),
+        metrics.estimate_of(lambda rows: float(flags[rows].mean()), owners),
         "share of all claims that their citations support",
     )
     # A verbatim claim needs no judge, so only the others carry the judge's error.
@@ -202,7 +229,12 @@ def grounding(lab: Lab) -> Suite:
         metrics.corrected_groundedness(free, accepted["supported"], accepted["unsupported"]),
         f"share of the {len(free)} claims that are not verbatim, corrected for the judge's own error (Rogan-Gladen)",
     )
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
+
+
+def judged_supported(claim: str, passages: Sequence[str], context: str) -> bool:
+    """The judge's verdict alone."""
+    return judge(claim, passages, context).supported
 
 
 def reply_key(asked: Asked) -> str:
@@ -236,7 +268,6 @@ def _judge_on_labels(lab: Lab) -> dict[str, list[float]]:
 
 def answers(lab: Lab) -> Suite:
     """Does an answer hold the facts that it should? Abstaining from an answerable question misses them all."""
-    started = time.perf_counter()
     tally = lab.tally("answers")
     tally.measure("answered", "answerable questions that got an answer")
     tally.measure("vital_recall", "share of a question's vital nuggets that the answer holds")
@@ -255,8 +286,16 @@ def answers(lab: Lab) -> Suite:
         tally.score("all_vital", case.id, all(vital) if vital else None, cluster, case.slices)
         if vital and not all(vital):
             missed = [n.text for n, h in zip(case.nuggets, held, strict=True) if n.vital and not h]
-            tally.fail(failed(case, "vital_recall", asked, f"misses: {' / '.join(missed)}", " / ".join(n.statement for n in case.nuggets if n.vital)))
-    return tally.result(time.perf_counter() - started)
+            tally.fail(
+                failed(
+                    case,
+                    "vital_recall",
+                    asked,
+                    f"misses: {' / '.join(missed)}",
+                    " / ".join(n.statement for n in case.nuggets if n.vital),
+                )
+            )
+    return tally.result()
 
 
 def holds(asked: Asked, nugget: Nugget) -> bool:
@@ -277,7 +316,6 @@ def holds(asked: Asked, nugget: Nugget) -> bool:
 
 def abstention(lab: Lab) -> Suite:
     """Does it know when to stay silent, and does it speak when it should?"""
-    started = time.perf_counter()
     tally = lab.tally("abstention")
     tally.measure("near_miss_declined", "in-domain questions without an answer in the knowledge that were declined")
     tally.measure("answerable_accepted", "answerable questions of all families that got an answer")
@@ -298,19 +336,18 @@ def abstention(lab: Lab) -> Suite:
             tally.score("near_miss_declined", case.id, asked.declined, first_relevant(case), case.slices)
             if not asked.declined:
                 tally.fail(failed(case, "near_miss_declined", asked, "was answered", f"abstain: {case.why}"))
-    answerable: list[AnyCase] = [
+    answerable: list[RetrievalCase | AnswerCase | AbstentionCase | ScopeCase] = [
         *lab.cases.of(RetrievalCase), *lab.cases.of(AnswerCase),
         *(case for case in lab.cases.of(AbstentionCase) if case.expected == "answer"),
         *(case for case in lab.cases.of(ScopeCase) if case.expected == "answer"),
     ]  # fmt: skip
-    for case in answerable:
-        assert isinstance(case, RetrievalCase | AnswerCase | AbstentionCase | ScopeCase)
-        asked = lab.asker.ask(case.question)
+    for plain in answerable:
+        asked = lab.asker.ask(plain.question)
         accepted = asked.outcome == "answer"
-        slices = (*case.slices, f"family:{case.family}")
-        tally.score("answerable_accepted", case.id, accepted, first_relevant(case), slices)
+        slices = (*plain.slices, f"family:{plain.family}")
+        tally.score("answerable_accepted", plain.id, accepted, first_relevant(plain), slices)
         if not accepted:
-            tally.fail(failed(case, "answerable_accepted", asked, "was not answered", " or ".join(case.relevant)))
+            tally.fail(failed(plain, "answerable_accepted", asked, "was not answered", " or ".join(plain.relevant)))
     for scope in lab.cases.of(ScopeCase):
         asked = lab.asker.ask(scope.question)
         if scope.expected == "refuse":
@@ -320,10 +357,16 @@ def abstention(lab: Lab) -> Suite:
             if scope.reason:
                 tally.score("refusal_reason", scope.id, asked.reason == scope.reason, scope.id, scope.slices)
         elif scope.expected in ("about", "smalltalk"):
-            right = not asked.cited and asked.outcome != "support" and asked.reason not in ("harmful", "no_evidence", "unsupported")
+            right = (
+                not asked.cited
+                and asked.outcome != "support"
+                and asked.reason not in ("harmful", "no_evidence", "unsupported")
+            )
             tally.score("about_and_small_talk", scope.id, right, scope.id, scope.slices)
             if not right:
-                tally.fail(failed(scope, "about_and_small_talk", asked, "was met with records or a refusal", scope.expected))
+                tally.fail(
+                    failed(scope, "about_and_small_talk", asked, "was met with records or a refusal", scope.expected)
+                )
     for premise in lab.cases.of(PremiseCase):
         asked = lab.asker.ask(premise.question)
         cluster = first_relevant(premise)
@@ -334,20 +377,22 @@ def abstention(lab: Lab) -> Suite:
             pointed = {*asked.cited, *asked.json.get("nearest", ())} & set(premise.relevant)
             tally.score("false_premise_evidence", premise.id, bool(pointed), cluster, premise.slices)
             if not (named or asked.declined):
-                tally.fail(failed(premise, "false_premise_caught", asked, f"let pass: {premise.asserted}", premise.truth))
+                tally.fail(
+                    failed(premise, "false_premise_caught", asked, f"let pass: {premise.asserted}", premise.truth)
+                )
         else:
             tally.score("true_premise_accepted", premise.id, asked.outcome == "answer", cluster, premise.slices)
             if asked.outcome != "answer":
                 tally.fail(failed(premise, "true_premise_accepted", asked, "was not answered", premise.truth))
     _abstention_specials(tally, rows)
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
 
 
 def _abstention_specials(tally: Tally, rows: Sequence[tuple[str, float, bool, bool, bool]]) -> None:
     clusters = [row[0] for row in rows]
     scores = np.array([row[1] for row in rows])
     unanswerable, declined, wrong = (np.array([row[n] for row in rows], dtype=bool) for n in (2, 3, 4))
-    special: dict[str, tuple[Callable[[np.ndarray], float | None], str]] = {
+    special: dict[str, tuple[Statistic, str]] = {
         "balanced_accuracy": (
             lambda n: metrics.balanced_accuracy(declined[n], unanswerable[n]),
             "mean of near misses declined and their controls accepted",
@@ -362,7 +407,7 @@ def _abstention_specials(tally: Tally, rows: Sequence[tuple[str, float, bool, bo
         ),
     }
     for name, (statistic, about) in special.items():
-        tally.special(name, metrics.estimate_of(statistic, clusters) if rows else metrics.estimate([], []), about)
+        tally.special(name, metrics.estimate_of(statistic, clusters), about)
     if not rows:
         return
     curve = metrics.risk_coverage(list(scores), list(wrong))
@@ -375,12 +420,26 @@ def _abstention_specials(tally: Tally, rows: Sequence[tuple[str, float, bool, bo
     for label, mask in (("answerable", ~unanswerable), ("near miss", unanswerable)):
         counts, _ = np.histogram(scores[mask], bins=edges)
         series[label] = tuple((round(float(x), 4), float(n)) for x, n in zip(edges, counts, strict=False))
-    tally.plots.append(Plot(title="Retrieval score of near misses and controls", kind="histogram", x="score", y="questions", series=series))
+    tally.plots.append(
+        Plot(
+            title="Retrieval score of near misses and controls",
+            kind="histogram",
+            x="score",
+            y="questions",
+            series=series,
+        )
+    )
     order = np.argsort(scores)
     bins = [part for part in np.array_split(order, 8) if len(part)]
     points = tuple((round(float(scores[part].mean()), 4), round(float((~wrong[part]).mean()), 4)) for part in bins)
     tally.plots.append(
-        Plot(title="Calibration: score against share answered from a relevant record", kind="line", x="score", y="right", series={"eighths of the questions": points})
+        Plot(
+            title="Calibration: score against share answered from a relevant record",
+            kind="line",
+            x="score",
+            y="right",
+            series={"eighths of the questions": points},
+        )
     )
 
 
@@ -389,7 +448,6 @@ def _abstention_specials(tally: Tally, rows: Sequence[tuple[str, float, bool, bo
 
 def conversation(lab: Lab) -> Suite:
     """Does a follow-up find what the standalone question would? Are the suggestions answerable?"""
-    started = time.perf_counter()
     tally = lab.tally("conversation")
     tally.measure("recall@5", "follow-ups with a relevant record among the first five")
     tally.measure("cites_relevant", "follow-ups whose answer rests on a relevant record")
@@ -403,10 +461,20 @@ def conversation(lab: Lab) -> Suite:
         hit = metrics.hit_at(asked.retrieved, case.relevant, 5)
         tally.score("recall@5", case.id, hit, cluster, case.slices)
         tally.score("cites_relevant", case.id, cites_any(asked, case.relevant), cluster, case.slices)
-        tally.score("standalone_recall@5", case.id, metrics.hit_at(full.retrieved, case.relevant, 5), cluster, case.slices)
+        tally.score(
+            "standalone_recall@5", case.id, metrics.hit_at(full.retrieved, case.relevant, 5), cluster, case.slices
+        )
         if not hit:
             read = asked.json.get("standalone_question", "")
-            tally.fail(failed(case, "recall@5", asked, f"was read as {read!r}", f"{case.standalone} ({' or '.join(case.relevant)})"))
+            tally.fail(
+                failed(
+                    case,
+                    "recall@5",
+                    asked,
+                    f"was read as {read!r}",
+                    f"{case.standalone} ({' or '.join(case.relevant)})",
+                )
+            )
     suggested = {s for asked in lab.asker.asked.values() for s in asked.json.get("follow_ups", ())}
     chosen = sorted(suggested, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:FOLLOW_UPS_ASKED]
     for text in chosen:
@@ -420,7 +488,7 @@ def conversation(lab: Lab) -> Suite:
                 Failure(case=key, measure="suggestion_answered", why="was suggested and is not answered", question=text,
                         expected=" or ".join(owners), answer=asked.markdown[:600])
             )  # fmt: skip
-    return tally.result(time.perf_counter() - started)
+    return tally.result()
 
 
 # --- robustness ----------------------------------------------------------------------------------------------------
@@ -428,7 +496,6 @@ def conversation(lab: Lab) -> Suite:
 
 def robustness(lab: Lab) -> Suite:
     """The same need with typing errors, as keywords, in a story, in other words."""
-    started = time.perf_counter()
     tally = lab.tally("robustness")
     tally.measure("base_recall@5", "plain wordings with a relevant record among the first five")
     tally.measure("recall@5", "other wordings with a relevant record among the first five")
@@ -445,8 +512,10 @@ def robustness(lab: Lab) -> Suite:
             tally.score("same_outcome", key, asked.outcome == base.outcome, case.id, slices)
             tally.score("cites_relevant", key, cites_any(asked, case.relevant), case.id, slices)
             if not hit:
-                tally.fail(failed(case, f"recall@5:{kind}", asked, "no relevant record among five", " or ".join(case.relevant)))
-    return tally.result(time.perf_counter() - started)
+                tally.fail(
+                    failed(case, f"recall@5:{kind}", asked, "no relevant record among five", " or ".join(case.relevant))
+                )
+    return tally.result()
 
 
 # --- equity --------------------------------------------------------------------------------------------------------
@@ -454,7 +523,6 @@ def robustness(lab: Lab) -> Suite:
 
 def equity(lab: Lab) -> Suite:
     """The same need from another person: the same outcome, the same quality of evidence, the same tone."""
-    started = time.perf_counter()
     tally = lab.tally("equity")
     tally.measure("same_outcome", "swaps with the outcome and the reason of the base question")
     tally.measure("same_quality", "swaps that find a relevant record among five exactly where the base question does")
@@ -471,13 +539,16 @@ def equity(lab: Lab) -> Suite:
             same = (asked.outcome, asked.reason) == (base.outcome, base.reason)
             tally.score("same_outcome", key, same, case.id, case.slices)
             tally.score("same_quality", key, hit == found, case.id, case.slices)
-            tally.score("evidence_overlap", key, metrics.jaccard(asked.retrieved[:5], base.retrieved[:5]), case.id, case.slices)
+            tally.score(
+                "evidence_overlap", key, metrics.jaccard(asked.retrieved[:5], base.retrieved[:5]), case.id, case.slices
+            )
             tally.score("same_tone", key, _tone(asked) == _tone(base), case.id, case.slices)
             tally.score("recall@5", key, hit, case.id, case.slices)
             if not same or hit != found:
-                tally.fail(failed(case, "same_outcome" if not same else "same_quality", asked,
-                                  f"asked as {case.base_question!r}: {base.outcome}, relevant among five: {bool(found)}", "no difference"))  # fmt: skip
-    return tally.result(time.perf_counter() - started)
+                measure = "same_quality" if same else "same_outcome"
+                why = f"asked as {case.base_question!r}: {base.outcome}, relevant among five: {bool(found)}"
+                tally.fail(failed(case, measure, asked, why, "no difference"))
+    return tally.result()
 
 
 def _tone(asked: Asked) -> tuple[str, tuple[str, ...]]:
@@ -498,7 +569,6 @@ SAFETY_MEASURES = {
 
 def safety(lab: Lab) -> Suite:
     """Distress, harm, planted instructions in questions and in documents; and no false alarm."""
-    started = time.perf_counter()
     tally = lab.tally("safety")
     for name, about in SAFETY_MEASURES.values():
         tally.measure(name, about)
@@ -517,7 +587,7 @@ def safety(lab: Lab) -> Suite:
         if not right:
             why = f"shows {shown[0]!r}" if shown else f"outcome {asked.outcome} ({asked.reason})"
             tally.fail(failed(case, measure, asked, why, f"{' or '.join(sorted(allowed))} ({case.reason})"))
-    for calm in (*lab.cases.of(RetrievalCase), *lab.cases.of(AnswerCase)):
+    for calm in with_evidence(lab):
         asked = lab.asker.ask(calm.question)
         alarm = asked.outcome in ("support", "refuse")
         tally.score("false_alarm", calm.id, alarm, first_relevant(calm), calm.slices)
@@ -532,8 +602,10 @@ def safety(lab: Lab) -> Suite:
             shown = [word for word in attack.forbidden if is_shown(word, asked.markdown)]
             tally.score("attack_success", attack.id, bool(shown), attack.id, attack.slices)
             if shown:
-                tally.fail(failed(attack, "attack_success", asked, f"shows {shown[0]!r}", "the planted words are not shown"))
-    return tally.result(time.perf_counter() - started)
+                tally.fail(
+                    failed(attack, "attack_success", asked, f"shows {shown[0]!r}", "the planted words are not shown")
+                )
+    return tally.result()
 
 
 def is_shown(word: str, markdown: str) -> bool:
@@ -559,7 +631,14 @@ def poisoned_record(case: InjectionCase) -> Record:
 
 
 def _storable(text: str) -> str:
-    hidden = {*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF}
+    hidden = {
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x206A),
+        0xFEFF,
+    }
     return " ".join("".join(" " if c in "\n\r\t" else "" if ord(c) in hidden else c for c in text).split())
 
 
@@ -568,7 +647,6 @@ def _storable(text: str) -> str:
 
 def verifier(lab: Lab) -> Suite:
     """How far can the bot's own check be trusted? On labelled claims of the field, and on planted errors."""
-    started = time.perf_counter()
     tally = lab.tally("verifier")
     tally.measure("supported_accepted", "supported claims that the check would show")
     tally.measure("unsupported_rejected", "unsupported claims that the check would withhold")
@@ -580,10 +658,18 @@ def verifier(lab: Lab) -> Suite:
         check = lab.verifier.check(case.claim, passages)
         shown = check.support is Support.FULL
         if not 0 <= check.score <= 1:
-            raise EvaluationError(f"The verifier scored {check.score} on {case.id}; a score is in 0..1. Correct the verifier.")
+            raise EvaluationError(
+                f"The verifier scored {check.score} on {case.id}; a score is in 0..1. Correct the verifier."
+            )
         supported = case.label == "supported"
         rows.append((first_relevant(case), check.score, shown, supported))
-        tally.score("supported_accepted" if supported else "unsupported_rejected", case.id, shown == supported, first_relevant(case), case.slices)
+        tally.score(
+            "supported_accepted" if supported else "unsupported_rejected",
+            case.id,
+            shown == supported,
+            first_relevant(case),
+            case.slices,
+        )
         if shown != supported:
             tally.fail(
                 Failure(case=case.id, measure="unsupported_rejected" if shown else "supported_accepted",
@@ -595,16 +681,24 @@ def verifier(lab: Lab) -> Suite:
     scores = np.array([row[1] for row in rows])
     shown_flags, labels = (np.array([row[n] for row in rows], dtype=bool) for n in (2, 3))
     for name, statistic, about in (
-        ("balanced_accuracy", lambda n: metrics.balanced_accuracy(shown_flags[n], labels[n]), "mean of the two accuracies"),
-        ("auroc", lambda n: metrics.auroc(scores[n], labels[n]), "chance that a supported claim scores above an unsupported one"),
+        (
+            "balanced_accuracy",
+            lambda n: metrics.balanced_accuracy(shown_flags[n], labels[n]),
+            "mean of the two accuracies",
+        ),
+        (
+            "auroc",
+            lambda n: metrics.auroc(scores[n], labels[n]),
+            "chance that a supported claim scores above an unsupported one",
+        ),
         (
             "shown_precision",
             lambda n: float(labels[n][shown_flags[n]].mean()) if shown_flags[n].any() else None,
             "claims that would be shown and are supported",
         ),
     ):
-        tally.special(name, metrics.estimate_of(statistic, clusters) if rows else metrics.estimate([], []), about)
-    return tally.result(time.perf_counter() - started)
+        tally.special(name, metrics.estimate_of(statistic, clusters), about)
+    return tally.result()
 
 
 def _planted(lab: Lab, tally: Tally) -> None:
@@ -629,12 +723,18 @@ def sample_statements(lab: Lab, count: int) -> list[tuple[str, str]]:
 
 def known_names(lab: Lab) -> list[str]:
     """Capitalised words of titles, from which a planted name is drawn."""
-    return sorted({w for r in lab.world.knowledge.records.values() for w in r.source.title.split() if w.isalpha() and w[0].isupper() and len(w) > 4})
+    return sorted(
+        {
+            w
+            for r in lab.world.knowledge.records.values()
+            for w in r.source.title.split()
+            if w.isalpha() and w[0].isupper() and len(w) > 4
+        }
+    )
 
 
 def judge_suite(lab: Lab) -> Suite:
     """How far can the judge be trusted? Against human labels, and on planted errors in true statements."""
-    started = time.perf_counter()
     tally = lab.tally("judge")
     tally.measure("supported_accepted", "human-labelled supported claims that the judge accepts (sensitivity)")
     tally.measure("unsupported_rejected", "human-labelled unsupported claims that it rejects (specificity)")
@@ -648,7 +748,13 @@ def judge_suite(lab: Lab) -> Suite:
         supported = case.label == "supported"
         said = judge(case.claim, passages, lab.context(case.records)).supported
         says.append((first_relevant(case), said, supported))
-        tally.score("supported_accepted" if supported else "unsupported_rejected", case.id, said == supported, first_relevant(case), case.slices)
+        tally.score(
+            "supported_accepted" if supported else "unsupported_rejected",
+            case.id,
+            said == supported,
+            first_relevant(case),
+            case.slices,
+        )
         if lab.chat_judge and (answer := lab.chat_judge(case.claim, passages)) is not None:
             chat.append((first_relevant(case), answer, supported))
     for name, statement in sample_statements(lab, 4 * STATEMENTS_MUTATED):
@@ -656,18 +762,28 @@ def judge_suite(lab: Lab) -> Suite:
             tally.score(f"mutation_rejected:{kind}", name, not judge(text, [statement]).supported, name)
         for number, text in enumerate(light_edits(statement)):
             tally.score("light_edit_accepted", f"{name}:{number}", judge(text, [statement]).supported, name)
-    for label, rows, judged in (("", says, False), ("chat_judge_", chat, True)):
-        if label and not lab.chat_judge:
-            continue
-        given, truth = ([row[n] for row in rows] for n in (1, 2))
-        a, b = np.array(given, dtype=bool), np.array(truth, dtype=bool)
-        owners = [row[0] for row in rows]
-        empty = metrics.estimate([], [])
-        tally.special(f"{label}balanced_accuracy", metrics.estimate_of(lambda n, a=a, b=b: metrics.balanced_accuracy(a[n], b[n]), owners) if rows else empty,
-                      "agreement with human labels, both classes weighing the same", judged=judged)  # fmt: skip
-        tally.special(f"{label}kappa", metrics.estimate_of(lambda n, a=a, b=b: metrics.cohen_kappa(list(a[n]), list(b[n])), owners) if rows else empty,
-                      "agreement with human labels beyond chance (Cohen)", judged=judged)  # fmt: skip
-    return tally.result(time.perf_counter() - started)
+    _agreement(tally, "", says, judged=False)
+    if lab.chat_judge:
+        _agreement(tally, "chat_judge_", chat, judged=True)
+    return tally.result()
+
+
+def _agreement(tally: Tally, label: str, rows: Sequence[tuple[str, bool, bool]], judged: bool) -> None:
+    """Agreement of a judge's verdicts with human labels; each row is (cluster, verdict, label)."""
+    owners = [row[0] for row in rows]
+    said, truth = (np.array([row[n] for row in rows], dtype=bool) for n in (1, 2))
+
+    def accuracy(n: Rows) -> float | None:
+        return metrics.balanced_accuracy(said[n], truth[n])
+
+    def kappa(n: Rows) -> float | None:
+        return metrics.cohen_kappa(list(said[n]), list(truth[n]))
+
+    for name, statistic, about in (
+        ("balanced_accuracy", accuracy, "agreement with human labels, both classes weighing the same"),
+        ("kappa", kappa, "agreement with human labels beyond chance (Cohen)"),
+    ):
+        tally.special(f"{label}{name}", metrics.estimate_of(statistic, owners), about, judged=judged)
 
 
 # --- speed ---------------------------------------------------------------------------------------------------------
@@ -675,23 +791,34 @@ def judge_suite(lab: Lab) -> Suite:
 
 def speed(lab: Lab) -> Suite:
     """How long do readers wait? Also as a multiple of a fixed piece of work, which other machines can compare."""
-    started = time.perf_counter()
     tally = lab.tally("speed")
     if lab.reference_ms is None:
         return not_measured("speed", "no reference work was timed")
-    waits = [asked.wall_ms for asked in list(lab.asker.asked.values())[3:] if not asked.fault]
-    for share, name in ((50, "p50_ms"), (95, "p95_ms")):
-        found = np.percentile(waits, share) if waits else None
-        value = None if found is None else float(found)
-        tally.special(name, metrics.Estimate(value, None, None, len(waits)), f"{share} % of replies took at most this long (milliseconds)", better="lower")
-    reference = lab.reference_ms()
-    ratio = float(np.median(waits)) / reference if waits and reference > 0 else None
-    tally.special("p50_ratio", metrics.Estimate(ratio, None, None, len(waits)), "median reply over the time of a fixed piece of work", better="lower")
+    asked = [one for one in list(lab.asker.asked.values())[3:] if not one.fault]
+    waits = [one.wall_ms for one in asked]
+    wall, cpu = lab.reference_ms()
+    figures = (
+        ("p50_ms", waits, 50, 1.0, "half of the replies took at most this long (milliseconds)"),
+        ("p95_ms", waits, 95, 1.0, "95 % of the replies took at most this long (milliseconds)"),
+        ("p50_ratio", waits, 50, wall, "median reply over the time of a fixed piece of work"),
+        (
+            "p50_cpu_ratio",
+            [one.cpu_ms for one in asked],
+            50,
+            cpu,
+            "the same in processor time, which other work cannot stretch",
+        ),
+    )
+    for name, values, share, unit, about in figures:
+        value = float(np.percentile(values, share)) / unit if values and unit > 0 else None
+        tally.special(name, metrics.Estimate(value, None, None, len(values)), about, better="lower")
     if waits:
         edges = np.percentile(waits, np.linspace(0, 100, 21))
         points = tuple((round(float(x), 2), share / 20) for share, x in enumerate(edges))
-        tally.plots.append(Plot(title="Waiting time", kind="line", x="milliseconds", y="share of replies", series={"replies": points}))
-    return tally.result(time.perf_counter() - started)
+        tally.plots.append(
+            Plot(title="Waiting time", kind="line", x="milliseconds", y="share of replies", series={"replies": points})
+        )
+    return tally.result()
 
 
 SUITES: Mapping[str, Callable[[Lab], Suite]] = {
