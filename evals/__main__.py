@@ -86,12 +86,21 @@ def _run(options: argparse.Namespace) -> int:
     index = IndexSettings.from_env(data=options.data)
     cases = load_cases(settings.cases).only(options.half, FAST_CASES if options.fast else None)
     # A chat model may live on another machine; nothing else may.
+    before = _files(index.data)
     with offline(chat.model == "extractive") as tried:
         made = _measure(options, settings, chat, index, cases)
     used = [f"tried to reach {host}" for host in dict.fromkeys(tried)]
+    written = [f"{name} was written" for name, state in _files(index.data).items() if before.get(name) != state]
     made = made.model_copy(
-        update={"checks": (*made.checks, Check(name="run.offline", about="Nothing tried to leave the machine.", tested=1,
-                                               failed=len(used), problems=tuple(used)))}
+        update={
+            "checks": (
+                *made.checks,
+                Check(name="run.offline", about="Nothing tried to leave the machine.", tested=1,
+                      failed=len(used), problems=tuple(used)),
+                Check(name="run.no_trace", about="Answering questions wrote nothing to the data folder.", tested=1,
+                      failed=len(written), problems=tuple(written[:10])),
+            )
+        }
     )  # fmt: skip
     _print_run(made)
     baseline = read_run(settings.baseline) if settings.baseline.exists() else None
@@ -107,6 +116,12 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     print(verdict.as_text(), end="")
     return EXIT_RED if verdict.red else 0
+
+
+def _files(data: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file that an answer could have written; the evaluation's own folder aside."""
+    files = (path for path in data.rglob("*") if path.is_file() and path.relative_to(data).parts[0] != "evals")
+    return {str(path.relative_to(data)): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
 def _write(file: Path, text: str) -> None:

@@ -167,6 +167,8 @@ def _relative(run: Run, gate: Gate, baseline: Run) -> list[Finding]:
                 findings.append(Finding(row.name, text, blocks))
         elif same_cases and -sign * (row.after.value - row.before.value) > allowed:
             findings.append(Finding(row.name, f"{row.after.value:.3f} after {row.before.value:.3f}", blocks))
+    if run.searches != baseline.searches:
+        findings.append(Finding("searches", f"{', '.join(run.searches)} after {', '.join(baseline.searches)}", True))
     return findings + _lost(run, baseline, gate)
 
 

@@ -23,6 +23,7 @@ from knowledge.passage import passage_id
 
 MOST_CLAIMS, MOST_OF_ONE_RECORD, MOST_RETRIEVED, MOST_FOLLOW_UPS = 8, 3, 20, 3
 OFFERED_RECORDS = 8
+SHOWN = 0.5  # the least support of a claim that is shown
 SAME = 0.8  # share of stems in common above which two claims say the same
 LEGAL: Mapping[str, frozenset[str | None]] = {
     "answer": frozenset({None}),
@@ -244,6 +245,8 @@ def claims(asked: Asked, world: World) -> Iterator[str]:
                 yield f"says twice: {shown[at]['text'][:80]!r}"
     for at, claim in enumerate(shown):
         before = shown[at - 1] if at else None
+        if claim["support"] < SHOWN:
+            yield f"shown with a support of {claim['support']}: {claim['text'][:80]!r}"
         if claim.get("limits") and (
             before is None
             or not {c["record_id"] for c in claim["citations"]} & {c["record_id"] for c in before["citations"]}
@@ -349,9 +352,12 @@ def markdown(asked: Asked, world: World) -> Iterator[str]:
         shown = plain(unescape(line))
         missing = [
             str(value)
-            for value in (source["title"], source["year"])
-            if value is not None and plain(str(value)) not in shown
+            for value in (source["title"], source["year"], *source["authors"][:1])
+            if value not in (None, "et al.") and plain(str(value)) not in shown
         ]
+        record = world.knowledge.records.get(source["record_id"])
+        if record and f"{record.checked.day} {record.checked:%B %Y}" not in shown:
+            missing.append(f"read {record.checked}")
         link = source["url"] or (f"https://doi.org/{source['doi']}" if source["doi"] else None)
         missing += [link] if link and f"<{link}>" not in line else []
         if missing:

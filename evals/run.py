@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +17,13 @@ import numpy as np
 from bot.__main__ import answers
 from bot.assembly import assemble
 from bot.engine import Engine
+from bot.reply import Reply, ShownClaim
 from bot.settings import ChatSettings
 from evals.cases import CaseSet, load_halves, problems
 from evals.invariants import World, check_index, check_replies
 from evals.public import PUBLIC_SUITES, PublicLab
 from evals.results import Check, Run, Suite, not_measured
-from evals.subject import Asker, read_knowledge
+from evals.subject import Asked, Asker, read_knowledge
 from evals.suites import SUITES, ChatJudge, Lab
 from knowledge.embedding import Embedder, Vectors, open_embedder
 from knowledge.errors import ChatbotError, EvaluationError
@@ -36,6 +38,7 @@ logger = logging.getLogger(__name__)
 FAST_CASES = 24  # of each family in the fast subset
 ASKED_TWICE = 20
 BATCH_LINES = 5
+THREADS = 4
 ALL_SUITES = (*SUITES, *PUBLIC_SUITES)
 Progress = Callable[[str], None]
 
@@ -165,36 +168,86 @@ def check_cases(lab: Lab, folder: Path) -> Check:
 
 
 def check_answering(lab: Lab) -> list[Check]:
-    """Asking twice gives the same reply, and a batch gives the replies of its lines, in order, past a bad line."""
+    """Asking twice, in threads, as a stream and in a batch gives the same reply; what is no question is not answered."""
     asked = [one for one in lab.asker.asked.values() if not one.history and not one.fault][:ASKED_TWICE]
-    changed = []
+    engine = lab.asker.engine
+    again = [lab.asker.again(one.question) for one in asked]
+    with ThreadPoolExecutor(THREADS) as pool:
+        at_once = list(pool.map(lambda one: lab.asker.again(one.question), asked))
+    changed = [
+        f"{one.question[:70]!r} is answered otherwise when asked {how}"
+        for how, others in (("again", again), ("beside others", at_once))
+        for one, other in zip(asked, others, strict=True)
+        if _timeless(one.json) != _timeless(other.json)
+    ]
+    exact = lab.world.model == "extractive"  # a chat model may word an answer anew
+    checks = [
+        _check(
+            "reply.repeatable",
+            "The same question gets the same reply, also beside others.",
+            2 * len(asked),
+            changed if exact else [],
+        ),
+        _check(
+            "reply.edges", "What is no question, or too long a one, is not answered.", len(EDGES), list(_edges(lab))
+        ),
+    ]
+    # A stand-in for the engine need not stream.
+    if isinstance(engine, Engine):
+        checks.append(
+            _check(
+                "reply.stream",
+                "A stream shows the reply's claims and no others.",
+                len(asked),
+                list(_streams(engine, asked)),
+            )
+        )
+        checks.append(_check("reply.batch", "A batch gives each line's reply, in order, and goes on past a bad line.",
+                             BATCH_LINES + 1, list(_batches(engine, asked[:BATCH_LINES])) if exact else []))  # fmt: skip
+    return checks
+
+
+EDGES = (("", "empty"), ("   ", "empty"), ("?!…", "empty"), ("\u200b\u200b", "empty"), ("why " * 20_000, "too_long"))
+
+
+def _edges(lab: Lab) -> Iterator[str]:
+    for text, reason in EDGES:
+        asked = lab.asker.again(text)
+        if (asked.outcome, asked.reason) != ("clarify", reason) or asked.cited:
+            yield f"{text[:10]!r} gets {asked.outcome} ({asked.reason}) instead of clarify ({reason})"
+
+
+def _streams(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
     for one in asked:
-        again = lab.asker.again(one.question)
-        if _timeless(one.json) != _timeless(again.json):
-            changed.append(f"{one.question[:70]!r} is answered otherwise when asked again")
-    lines = [json.dumps({"id": n, "question": one.question}) for n, one in enumerate(asked[:BATCH_LINES])]
+        events = list(engine.stream(one.question))
+        shown = [event for event in events if isinstance(event, ShownClaim)]
+        last = events[-1] if events else None
+        if not isinstance(last, Reply) or [c.text for c in shown] != [c.text for c in last.claims]:
+            yield f"{one.question[:70]!r} streams other claims than its reply has"
+
+
+def _batches(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
+    lines = [json.dumps({"id": number, "question": one.question}) for number, one in enumerate(asked)]
     lines.insert(1, "{")
-    wrong = []
     try:
-        got = list(answers(lab.asker.engine, lines))  # type: ignore[arg-type]
-        wanted = [*asked[:1], None, *asked[1:BATCH_LINES]] if asked else [None]
-        if len(got) != len(wanted):
-            wrong.append(f"{len(got)} replies to {len(wanted)} lines")
-        for value, meant in zip(got, wanted, strict=False):
-            if meant is None:
-                wrong += [] if "error" in value else ["a bad line gave no error object"]
-            elif value.get("id") != asked.index(meant) or _timeless(
-                {k: v for k, v in value.items() if k != "id"}
-            ) != _timeless(meant.json):
-                wrong.append(f"line {value.get('id')} differs from the reply to its question")
+        got = list(answers(engine, lines))
     except ChatbotError as error:
-        wrong.append(f"a batch ended with {error}")
-    return [
-        Check(name="reply.repeatable", about="The same question gets the same reply.", tested=len(asked),
-              failed=len(changed) if lab.world.model == "extractive" else 0, problems=tuple(changed)),
-        Check(name="reply.batch", about="A batch gives each line's reply, in order, and goes on past a bad line.",
-              tested=len(lines), failed=len(wrong), problems=tuple(wrong)),
-    ]  # fmt: skip
+        yield f"a batch ended with: {error}"
+        return
+    wanted = [one.json for one in asked]
+    replies = [value for value in got if "error" not in value]
+    if (
+        len(got) != len(lines)
+        or [value.get("id") for value in replies] != list(range(len(asked)))
+        or len(got) - len(replies) != 1
+    ):
+        yield f"{len(lines)} lines, one of them bad, gave {len(replies)} replies and {len(got) - len(replies)} errors"
+    yield from (f"line {n} differs from the reply to its question" for n, (a, b) in enumerate(zip(replies, wanted, strict=False))
+                if _timeless(a) != _timeless(b))  # fmt: skip
+
+
+def _check(name: str, about: str, tested: int, wrong: Sequence[str]) -> Check:
+    return Check(name=name, about=about, tested=tested, failed=len(wrong), problems=tuple(wrong[:10]))
 
 
 def _timeless(value: object) -> object:

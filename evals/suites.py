@@ -129,6 +129,7 @@ def retrieval(lab: Lab) -> Suite:
     tally.measure("mrr@10", "mean of 1 / rank of the first relevant record among ten")
     tally.measure("ndcg@10", "discounted gain of the relevant records among ten")
     tally.measure("cites_relevant", "questions whose answer rests on a relevant record")
+    tally.measure("leads_relevant", "questions whose answer begins with a relevant record")
     ranks: list[int] = []
     for case in with_evidence(lab):
         asked = lab.asker.ask(case.question)
@@ -138,6 +139,9 @@ def retrieval(lab: Lab) -> Suite:
         tally.score("mrr@10", case.id, metrics.reciprocal_rank(ranked, case.relevant), cluster, slices)
         tally.score("ndcg@10", case.id, metrics.ndcg(ranked, dict.fromkeys(case.relevant, 1.0)), cluster, slices)
         tally.score("cites_relevant", case.id, cites_any(asked, case.relevant), cluster, slices)
+        tally.score(
+            "leads_relevant", case.id, asked.cited[:1] != [] and asked.cited[0] in case.relevant, cluster, slices
+        )
         place = next((n for n, name in enumerate(ranked, start=1) if name in case.relevant), 21)
         ranks.append(place)
         if place > 5:
@@ -475,6 +479,11 @@ def conversation(lab: Lab) -> Suite:
                     f"{case.standalone} ({' or '.join(case.relevant)})",
                 )
             )
+    tally.measure("suggests", "answers that suggest a further question")
+    for asked in list(lab.asker.asked.values()):
+        if asked.outcome == "answer" and asked.retrieved:
+            key = reply_key(asked)
+            tally.score("suggests", key, bool(asked.json["follow_ups"]), key)
     suggested = {s for asked in lab.asker.asked.values() for s in asked.json.get("follow_ups", ())}
     chosen = sorted(suggested, key=lambda text: hashlib.sha256(text.encode()).hexdigest())[:FOLLOW_UPS_ASKED]
     for text in chosen:
