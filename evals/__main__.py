@@ -1,14 +1,19 @@
 """python -m evals: run the suites, compare two runs, ask the gate, look at complaints, export, measure speed."""
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bot.assembly import assemble
+from bot.feedback import Complaint, FeedbackStore
 from bot.settings import ChatSettings
+from evals.bench import SIDES, measure, table
 from evals.cases import CaseSet, load_cases
 from evals.compare import as_text, compare
+from evals.exchange import export
 from evals.gate import judge_run, read_gate
 from evals.offline import offline
 from evals.public import PublicLab
@@ -16,6 +21,8 @@ from evals.report import junit, page, remember
 from evals.results import Check, Run, as_baseline, read_run, write_run
 from evals.run import ALL_SUITES, FAST_CASES, open_lab, run
 from evals.settings import EvalSettings
+from evals.subject import Asker
+from evals.triage import shown, triage
 from knowledge.embedding import open_embedder
 from knowledge.errors import ChatbotError, EvaluationError
 from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
@@ -72,6 +79,16 @@ def _parser() -> argparse.ArgumentParser:
     gates.add_argument("--baseline", type=Path, metavar="FILE", help="instead of evals/baseline.json")
     gates.add_argument("--accept", action="store_true", help="make this run the new baseline, for review in a change")
     gates.set_defaults(command=_gate)
+    triages = commands.add_parser("triage", parents=[shared], help="turn complaints that readers left into cases")
+    triages.set_defaults(command=_triage)
+    exports = commands.add_parser("export", parents=[shared], help="cases and replies for RAGAS or DeepEval")
+    exports.add_argument("form", choices=("ragas", "deepeval"))
+    exports.add_argument("--half", choices=("dev", "test", "all"), default="all", help="which half of the cases")
+    exports.add_argument("--out", type=Path, metavar="FILE", help="write here instead of to standard output")
+    exports.set_defaults(command=_export)
+    benches = commands.add_parser("bench", parents=[shared], help="speed and memory beside the tutorial pipeline")
+    benches.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    benches.set_defaults(command=_bench)
     return parser
 
 
@@ -141,7 +158,13 @@ def _measure(
         if not settings.public_evals.is_dir():
             raise EvaluationError(f"There is no folder {settings.public_evals}. Correct or leave out --public.")
         public = PublicLab(settings.public_evals, embedder, index.data / "evals" / "public", options.whole)
-    with open_lab(chat, index, cases, None) as lab:
+    chat_judge = None
+    if settings.judge is not None:
+        # Trap: langchain takes a second to import, which a run without a judge should not pay for.
+        from evals.judge_model import ModelJudge
+
+        chat_judge = ModelJudge(settings.judge)
+    with open_lab(chat, index, cases, chat_judge) as lab:
         return run(
             lab, options.suite or ALL_SUITES, cases_folder=settings.cases, half=options.half, fast=options.fast,
             public=public, embed=embedder.embed, progress=progress,
@@ -179,6 +202,44 @@ def _gate(options: argparse.Namespace) -> int:
     verdict = judge_run(made, read_gate(settings.gate), baseline)
     print(verdict.as_text(), end="")
     return EXIT_RED if verdict.red else 0
+
+
+def _triage(options: argparse.Namespace) -> int:
+    settings, index = _settings(options), IndexSettings.from_env(data=options.data)
+    store = FeedbackStore(index.data)
+    records = [path.stem for path in index.records.glob("*.md")]
+
+    def ask(complaint: Complaint, prompt: str) -> str:
+        print(shown(complaint))
+        return input(prompt)
+
+    try:
+        decided = triage(store, settings.cases, records, ask, print)
+    except EOFError:
+        print("\nStopped; what was decided is written.")
+        return 0
+    print(f"{len(decided)} decided, {sum(one.case is not None for one in decided)} of them now cases.")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    cases = load_cases(_settings(options).cases).only(options.half)
+    engine = assemble(ChatSettings.from_env(model=options.model), IndexSettings.from_env(data=options.data))
+    text = export(options.form, cases, Asker(engine))
+    if options.out:
+        _write(options.out, text)
+    else:
+        print(text, end="")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    data = IndexSettings.from_env(data=options.data).data
+    results = {side: measure(side, data) for side in SIDES}
+    print(table(results), end="")
+    if options.json:
+        _write(options.json, json.dumps(results, indent=1) + "\n")
+    return 0
 
 
 if __name__ == "__main__":

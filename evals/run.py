@@ -181,29 +181,18 @@ def check_answering(lab: Lab) -> list[Check]:
         if _timeless(one.json) != _timeless(other.json)
     ]
     exact = lab.world.model == "extractive"  # a chat model may word an answer anew
+    about = "The same question gets the same reply, also beside others."
     checks = [
-        _check(
-            "reply.repeatable",
-            "The same question gets the same reply, also beside others.",
-            2 * len(asked),
-            changed if exact else [],
-        ),
-        _check(
-            "reply.edges", "What is no question, or too long a one, is not answered.", len(EDGES), list(_edges(lab))
-        ),
+        _check("reply.repeatable", about, 2 * len(asked), changed if exact else []),
+        _check("reply.edges", "What is no question, or too long, is not answered.", len(EDGES), list(_edges(lab))),
     ]
     # A stand-in for the engine need not stream.
     if isinstance(engine, Engine):
-        checks.append(
-            _check(
-                "reply.stream",
-                "A stream shows the reply's claims and no others.",
-                len(asked),
-                list(_streams(engine, asked)),
-            )
-        )
-        checks.append(_check("reply.batch", "A batch gives each line's reply, in order, and goes on past a bad line.",
-                             BATCH_LINES + 1, list(_batches(engine, asked[:BATCH_LINES])) if exact else []))  # fmt: skip
+        about = "A stream shows the reply's claims and no others."
+        checks.append(_check("reply.stream", about, len(asked), list(_streams(engine, asked)) if exact else []))
+        about = "A batch gives each line's reply, in order, and goes on past a bad line."
+        some = asked[:BATCH_LINES]
+        checks.append(_check("reply.batch", about, len(some) + 1, list(_batches(engine, some)) if exact else []))
     return checks
 
 
@@ -236,14 +225,12 @@ def _batches(engine: Engine, asked: Sequence[Asked]) -> Iterator[str]:
         return
     wanted = [one.json for one in asked]
     replies = [value for value in got if "error" not in value]
-    if (
-        len(got) != len(lines)
-        or [value.get("id") for value in replies] != list(range(len(asked)))
-        or len(got) - len(replies) != 1
-    ):
+    in_order = [value.get("id") for value in replies] == list(range(len(asked)))
+    if not in_order or len(got) != len(lines) or len(got) - len(replies) != 1:
         yield f"{len(lines)} lines, one of them bad, gave {len(replies)} replies and {len(got) - len(replies)} errors"
-    yield from (f"line {n} differs from the reply to its question" for n, (a, b) in enumerate(zip(replies, wanted, strict=False))
-                if _timeless(a) != _timeless(b))  # fmt: skip
+    for number, (got_json, meant) in enumerate(zip(replies, wanted, strict=False)):
+        if _timeless(got_json) != _timeless(meant):
+            yield f"line {number} differs from the reply to its question"
 
 
 def _check(name: str, about: str, tested: int, wrong: Sequence[str]) -> Check:

@@ -24,8 +24,10 @@ DOORS = {
     "onnxruntime": {"knowledge/embedding.py"},
     "tokenizers": {"knowledge/embedding.py"},
     "gradio": {"bot/ui/"},
-    "langchain": {"bot/llm.py"},
-    "langchain_core": {"bot/llm.py"},
+    "langchain": {"bot/llm.py", "evals/judge_model.py"},
+    "langchain_core": {"bot/llm.py", "evals/bench.py"},
+    "langchain_chroma": {"evals/bench.py"},
+    "pytest": {"evals/pytest_plugin.py"},
     "rapidfuzz": {"knowledge/spelling.py"},
     "filelock": {"knowledge/generation.py"},
 }

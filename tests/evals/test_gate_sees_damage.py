@@ -279,7 +279,7 @@ DAMAGES = (
     numbering_with_a_gap, uncited_source, citation_missing, year_changed, claim_shown_twice, withheld_claim_shown,
     facet_changed, limits_forgotten, follow_up_of_no_record, follow_up_twice, follow_ups_gone, nearest_gone, retrieved_twice,
     never_answers, claims_in_an_abstention, illegal_reason, crisis_refused, other_generation, another_model, times_missing,
-    slow, answer_of_an_unasked_question, tone_by_person,
+    answer_of_an_unasked_question, tone_by_person,
 )  # fmt: skip
 
 
