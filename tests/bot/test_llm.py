@@ -20,6 +20,7 @@ from bot.prompts import CHECKING, DRAFTING, checking_material, drafting_material
 from bot.settings import ChatSettings, provider_address
 from knowledge.errors import SettingsError
 from knowledge.record import Facet
+from knowledge.suspicion import HIDDEN
 from tests.fakes import ScriptedChat, evidence, record
 
 FOUND = evidence(record("a", (Facet.FINDING, "It rose."), (Facet.CAUTION, "One site."), url="https://a.example/x"))
@@ -55,6 +56,7 @@ def test_nothing_from_outside_can_open_a_line_or_forge_a_key(passage: str, quest
     assert len(lines) == 5
     assert lines[1].startswith("[E1] ")
     assert "[E2]" not in lines[1]
+    assert not HIDDEN.search("".join(lines))
     assert len(checking_material(text, [text], "B").splitlines()) == 5
 
 
