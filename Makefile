@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test setup quick check lint evals bench golden clean
+.PHONY: run test setup quick check lint gate evals bench golden clean
 
 run: setup
 	$(BIN)/python -m ingest build
@@ -30,7 +30,24 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test
+check: lint test gate
+
+# The evaluation keeps to an index of its own, so that it never depends on what a person added to theirs.
+EVALS_DATA ?= .data/evals
+
+.PHONY: evals-index
+evals-index: setup
+	@$(BIN)/python -m ingest build --data $(EVALS_DATA)
+
+# A fixed subset of the cases against the thresholds of evals/gate.yaml and against the baseline.
+gate: evals-index
+	$(BIN)/python -m evals run --fast --gate --data $(EVALS_DATA) --json reports/fast.json
+
+evals: evals-index
+	$(BIN)/python -m evals run --gate --data $(EVALS_DATA) --json reports/evals.json --html reports/evals.html --junit reports/evals.xml
+
+bench: evals-index
+	$(BIN)/python -m evals bench --data $(EVALS_DATA) --json reports/bench.json
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache reports

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -226,25 +226,33 @@ def write_run(run: Run, file: Path) -> None:
     """Write a run as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
-        json.dumps(run.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        json.dumps(run.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n",
+        encoding="utf-8",
     )
 
 
 def as_baseline(run: Run) -> Run:
-    """The run without failing cases, plots and slices: what a comparison needs and a repository may hold."""
+    """The run without failing cases, plots and slices: what a comparison needs and a repository may hold.
+
+    Left out too are scores that floors guard as well: the judge's own, and grounding measures that are the same everywhere.
+    """
     suites = [
         suite.model_copy(
             update={
                 "failures": (),
                 "plots": (),
                 "figures": {name: figure.model_copy(update={"slices": {}}) for name, figure in suite.figures.items()},
+                "scores": {name: scores for name, scores in suite.scores.items() if _worth_keeping(suite.name, scores)},
             }
         )
         for suite in run.suites
     ]
-    return run.model_copy(update={"suites": tuple(suites)})
+    named = {case for suite in suites for scores in suite.scores.values() for case in scores}
+    clusters = {case: cluster for case, cluster in run.clusters.items() if case in named}
+    return run.model_copy(update={"suites": tuple(suites), "clusters": clusters})
 
 
-def to_json(value: BaseModel) -> Any:
-    """A model as plain JSON values."""
-    return value.model_dump(mode="json")
+def _worth_keeping(suite: str, scores: Mapping[str, float | None]) -> bool:
+    return suite != "judge" and (
+        suite != "grounding" or len({value for value in scores.values() if value is not None}) > 1
+    )

@@ -121,11 +121,13 @@ def triage(
     halves = load_halves(folder)
     records = list(known_records)
     decided: list[Decided] = []
+    heard: list[tuple[str, str]] = []
     for complaint in store.all():
         if complaint.id in done:
+            heard.append((complaint.id, complaint.question))
             continue
         cases = load_cases(folder)
-        known = [(case.id, question_of(case)) for case in cases.all]
+        known = [*((case.id, question_of(case)) for case in cases.all), *heard]
         if repeats := duplicate_of(complaint.question, known):
             tell(f"{complaint.id} asks what {repeats} asks; counted as a duplicate.")
             result = Decided(complaint, "duplicate", repeats=repeats)
@@ -139,6 +141,7 @@ def triage(
         outcome = result.case.id if result.case else result.repeats or result.decision
         _append(done_file, f"{complaint.id} {outcome}")
         decided.append(result)
+        heard.append((complaint.id, complaint.question))
     return decided
 
 
