@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,11 +14,13 @@ from bot.contract import batch_id, check_json, read_batch_line, read_check_line,
 from bot.engine import Engine
 from bot.grounding import Verifier
 from bot.llm import destinations
+from bot.recheck import Standing, recheck_file
 from bot.render import markdown
 from bot.reply import Outcome
 from bot.settings import ChatSettings
 from knowledge.embedding import open_embedder
 from knowledge.errors import ChatbotError, QuestionError, SettingsError
+from knowledge.generation import GenerationStore
 from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
 
 
@@ -27,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     log_to_stderr(logging.DEBUG if options.debug else logging.WARNING)
     try:
+        if options.command == "recheck":
+            return _recheck(IndexSettings.from_env(data=options.data), options)
         chat = ChatSettings.from_env(
             model=options.model,
             verifier=options.verifier,
@@ -80,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     chat = commands.add_parser("chat", parents=[shared], help="open the chat page")
     chat.add_argument("--host", help="address to listen on (UPSTANDER_HOST)")
     chat.add_argument("--port", type=int, help="port to listen on (UPSTANDER_PORT)")
+    again = commands.add_parser("recheck", parents=[shared], help="does a saved or exported answer still stand?")
+    again.add_argument("file", type=Path, metavar="FILE", help="a reply's JSON, JSON lines, or a text with a receipt")
+    again.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
     return parser
 
 
@@ -94,6 +102,18 @@ def _ask(chat: ChatSettings, index: IndexSettings, options: argparse.Namespace) 
         end="\n" if options.json else "",
     )
     return 2 if reply.outcome is Outcome.CLARIFY else 0
+
+
+def _recheck(settings: IndexSettings, options: argparse.Namespace) -> int:
+    """Exit code 0 when every citation still stands, else 1."""
+    generation, found = recheck_file(options.file, GenerationStore(settings.index_folder))
+    if options.json:
+        citations = [{**asdict(item.cited), "standing": str(item.standing), "reason": item.reason} for item in found]
+        print(json.dumps({"generation": generation, "citations": citations}, ensure_ascii=False))
+    else:
+        for item in found:
+            print(f"{item.standing:10} {item.cited.record_id} — {item.reason}")
+    return 0 if all(item.standing is Standing.UNCHANGED for item in found) else 1
 
 
 def _open(chat: ChatSettings, index: IndexSettings) -> Engine:

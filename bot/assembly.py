@@ -22,7 +22,7 @@ def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     store = GenerationStore(index.index_folder)
     store.current()  # a missing index is said before seconds go into the encoder
     embedder = open_embedder(index.embedder, index.models_folder)
-    library = LiveIndex(store, embedder.identity)
+    library = LiveIndex(store, embedder.identity, index.chroma)
     return Engine(
         library=library,
         retriever=Retriever(embedder),

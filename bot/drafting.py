@@ -25,6 +25,7 @@ TIER_BONUS: dict[Tier, float] = {
     "guide": 0.01,
     "news": 0.0,
     "personal": -0.02,
+    "unreviewed": -0.02,
 }
 
 _asks_safety = re.compile(

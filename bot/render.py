@@ -13,13 +13,14 @@ GROUP_HEADINGS = {
     Facet.PRACTICE: "What people do or advise",
     Facet.CAUTION: "What to be careful about",
 }
-KINDS = {"case-study": "case study", "qualitative-study": "qualitative study"}
+KINDS = {"case-study": "case study", "qualitative-study": "qualitative study", "reference": "catalogue entry"}
 TIERS = {
     "peer-reviewed": "peer-reviewed",
     "institutional": "an institution's own page",
     "guide": "practical guide",
     "news": "news report",
     "personal": "personal account or opinion",
+    "unreviewed": "**added here, not reviewed**",
 }
 MOST_AUTHORS = 3
 ONE_SOURCE = "All of this rests on 1 source: treat it with care."

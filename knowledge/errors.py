@@ -4,7 +4,7 @@ ChatbotError
 ├── SettingsError      a setting is missing or out of range
 ├── QuestionError      what a person typed cannot be read as a question
 ├── RecordError        a record or document cannot be used (names file, field and reason)
-├── IndexUnusable      IndexMissing · IndexStale · IndexCorrupt · IndexBusy
+├── IndexUnusable      IndexMissing · IndexStale · IndexCorrupt · IndexBusy · IndexNotWritten · ServerAway
 ├── EvaluationError    a case, run, baseline or gate file of the evaluation cannot be used
 └── ModelError         ModelTimeout (retryable) · ModelReplyError · ModelUnfinished
 
@@ -59,6 +59,16 @@ class IndexCorrupt(IndexUnusable):
 
 class IndexBusy(IndexUnusable):
     """Another process is writing the index."""
+
+    retryable = True
+
+
+class IndexNotWritten(IndexUnusable):
+    """A new index could not be written, for want of space or by a fault of the disk; the one in use is unchanged."""
+
+
+class ServerAway(IndexUnusable):
+    """The Chroma server does not answer."""
 
     retryable = True
 

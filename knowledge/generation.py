@@ -1,5 +1,6 @@
 """Immutable builds of the index on disk, and the one pointer that says which is live.
 
+    index/library                      a random name, made when a Chroma server is first used
     index/CURRENT                      the live generation's id
     index/lock                         held by the one writer
     index/builds/<id>/manifest.json    counts, fingerprint, and the SHA-256 of every other file
@@ -13,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ MANIFEST = "manifest.json"
 
 
 class Manifest(BaseModel):
-    """What a generation must hold to be whole."""
+    """What a generation must hold to be whole. `server` begins the names of its collections on a Chroma server, if it has any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,6 +43,7 @@ class Manifest(BaseModel):
     records: int
     passages: int
     questions: int
+    server: str | None = None
     files: dict[str, str]
 
 
@@ -120,13 +123,26 @@ class GenerationStore:
         os.replace(partial, self._pointer)
         _sync(self.folder)
 
+    def library(self) -> str:
+        """A short random name of this library, made once, that tells it apart from others on a shared server."""
+        path = self.folder / "library"
+        if not path.is_file():
+            partial = self.folder / f".library-{os.getpid()}"
+            partial.write_text(secrets.token_hex(6), encoding="ascii")
+            os.replace(partial, path)
+        return path.read_text(encoding="ascii")
+
+    def sweep_remains(self) -> None:
+        """Remove what dead builds left, so that it does not take the room of the next one. Call it as the writer."""
+        for path in self.builds.glob(".tmp-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
     def sweep(self, keep: int) -> list[str]:
         """Remove what dead builds left and all but the `keep` newest generations; the live one always stays.
 
         Call it as the writer. Returns the ids of the removed generations.
         """
-        for path in self.builds.glob(".tmp-*"):
-            shutil.rmtree(path, ignore_errors=True)
+        self.sweep_remains()
         live = self.current()
         old = [name for name in self.generations()[:-keep] if name != live]
         for name in old:
@@ -138,7 +154,14 @@ class GenerationStore:
 
 
 def write_manifest(
-    folder: Path, *, fingerprint: str, content: str, records: int, passages: int, questions: int
+    folder: Path,
+    *,
+    fingerprint: str,
+    content: str,
+    records: int,
+    passages: int,
+    questions: int,
+    server: str | None = None,
 ) -> Manifest:
     """Hash every file of a finished build and write its manifest."""
     built = datetime.now(UTC)
@@ -150,6 +173,7 @@ def write_manifest(
         records=records,
         passages=passages,
         questions=questions,
+        server=server,
         files=_hashes(folder),
     )
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")

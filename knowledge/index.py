@@ -5,25 +5,32 @@ same vectors lie beside it in `vectors.npy`, which judges Chroma (`problems`) an
 """
 
 import logging
+import random
+import secrets
 import shutil
 import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Sequence
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 import chromadb
+import httpx
 import numpy as np
+from chromadb.api import ClientAPI
 from chromadb.api.client import Client
+from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings
-from chromadb.errors import ChromaError
+from chromadb.errors import ChromaError, InternalError, NotFoundError, RateLimitError, UniqueConstraintError
 from numpy.typing import NDArray
 
 from knowledge.embedding import Vectors
-from knowledge.errors import IndexCorrupt, IndexStale, IndexUnusable
+from knowledge.errors import IndexCorrupt, IndexNotWritten, IndexStale, IndexUnusable, ServerAway
 from knowledge.generation import (
     REBUILD,
     GenerationStore,
@@ -33,9 +40,9 @@ from knowledge.generation import (
     write_manifest,
 )
 from knowledge.lexical import LexicalIndex
-from knowledge.passage import Passage, passages_of_all
+from knowledge.passage import passages_of_all
 from knowledge.record import Record
-from knowledge.settings import digest
+from knowledge.settings import ChromaAddress, digest
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +50,11 @@ FORMAT = 1  # raise it when files, tokens or offsets change their meaning
 PASSAGES, QUESTIONS = "passages", "questions"
 ADD_BATCH = 200
 SEARCH_WIDTH = 200  # HNSW ef_search; at the default of 100, Chroma missed some own vectors (docs/decisions/0003)
-OWN_VECTORS_CHECKED = 20_000
+OWN_VECTORS_CHECKED = 20_000  # rows up to which each is looked for
+SAMPLED_VECTORS = 2_000
+OPEN_TRIES = 3
+WAITS_SECONDS = (0.2, 0.8, 3.0)
+AWAY_SECONDS = 15.0  # after an outage, before the server is asked again
 
 
 def fingerprint(embedder_identity: str) -> str:
@@ -55,6 +66,7 @@ def searched_text(record: Record) -> str:
     """All of a record's words, with the questions that it answers: what the word search sees of the record as a whole."""
     source = record.source
     parts: list[str] = [source.title, source.title, *(statement.text for statement in record.statements)]
+    parts += [excerpt.text for excerpt in record.document.excerpts] if record.document else []
     parts += [*record.questions, *(source.authors or ()), *record.audience, *record.topics, *record.strategies]
     for value in (
         source.organization, source.year, source.venue, source.kind, record.country, record.setting,
@@ -70,10 +82,13 @@ def write_generation(
     vectors: Vectors,
     question_vectors: Vectors,
     fingerprint: str,
+    chroma: ChromaAddress | None = None,
+    library: str = "",
 ) -> Manifest:
-    """Write all files of a generation into an empty folder.
+    """Write all files of a generation into an empty folder, and its Chroma collections there or to a server.
 
-    `vectors` has a row for each passage of `records` in order, `question_vectors` one for each of their questions.
+    `vectors` has a row for each passage of `records` in order, `question_vectors` one for each of their questions. `library`
+    tells apart the collections of several libraries on one server. Raises ServerAway or IndexNotWritten.
     """
     passages = passages_of_all(records)
     questions = [question for record in records for question in record.questions]
@@ -85,11 +100,21 @@ def write_generation(
     np.save(folder / "questions.npy", question_vectors)
     LexicalIndex.build([passage.text for passage in passages]).save(folder / "words" / "passages")
     LexicalIndex.build([searched_text(record) for record in records]).save(folder / "words" / "records")
-    _write_chroma(folder / "chroma", passages, vectors, questions, question_vectors)
+    content = content_digest(records)
+    rows = {
+        PASSAGES: ([passage.id for passage in passages], [passage.text for passage in passages], vectors),
+        QUESTIONS: ([f"q{row}" for row in range(len(questions))], questions, question_vectors),
+    }
+    server = f"{server_prefix(library)}{content[:12]}-{secrets.token_hex(4)}" if chroma else None
+    if chroma and server:
+        _write_to_server(chroma, server, rows)
+    else:
+        _write_embedded(folder / "chroma", rows)
     return write_manifest(
         folder,
         fingerprint=fingerprint,
-        content=content_digest(records),
+        content=content,
+        server=server,
         records=len(records),
         passages=len(passages),
         questions=len(questions),
@@ -108,33 +133,126 @@ def _client(folder: Path) -> Client:
     return client
 
 
-def _write_chroma(
-    folder: Path, passages: Sequence[Passage], vectors: Vectors, questions: Sequence[str], question_vectors: Vectors
-) -> None:
-    client = _client(folder)
+Rows = dict[str, tuple[list[str], list[str], Vectors]]
+"""For each collection its ids, texts and vectors."""
+
+
+def _write_embedded(folder: Path, rows: Rows) -> None:
     try:
-        _fill(client, PASSAGES, [passage.id for passage in passages], [passage.text for passage in passages], vectors)
-        _fill(client, QUESTIONS, [f"q{row}" for row in range(len(questions))], questions, question_vectors)
-    finally:
-        client.close()
+        client = _client(folder)
+        try:
+            for name, (ids, texts, vectors) in rows.items():
+                _fill(_create(client, name), ids, texts, vectors)
+        finally:
+            client.close()
+    except ChromaError as error:
+        # Trap: on a full disk Chroma names everything but the cause.
+        raise IndexNotWritten(
+            f"Chroma could not write the new index ({shutil.disk_usage(folder.parent).free >> 20:,} MB are free on that disk). "
+            "The index in use is unchanged; free some space, then run the same command again."
+        ) from error
 
 
-def _fill(client: Client, name: str, ids: Sequence[str], texts: Sequence[str], vectors: Vectors) -> None:
-    collection = client.create_collection(
+def _create(client: ClientAPI, name: str) -> Collection:
+    return client.create_collection(
         name,
         # Trap: the default distance is l2, and a collection that exists keeps its own without a word.
         configuration={"hnsw": {"space": "cosine", "ef_search": SEARCH_WIDTH}},
         embedding_function=None,
     )
+
+
+def _fill(
+    collection: Collection,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    vectors: Vectors,
+    run: Callable[[Callable[[], None]], None] = lambda call: call(),
+) -> None:
     for at in range(0, len(ids), ADD_BATCH):
         end = min(at + ADD_BATCH, len(ids))
         # Trap: `add` keeps the old row of an existing id silently; `upsert` does not.
-        collection.upsert(
+        batch = partial(
+            collection.upsert,
             ids=list(ids[at:end]),
             embeddings=vectors[at:end],
             documents=list(texts[at:end]),
             metadatas=[{"row": row} for row in range(at, end)],
         )
+        run(batch)
+
+
+def server_prefix(library: str) -> str:
+    """How the names of all collections of one library begin."""
+    return f"upstander-{library}-"
+
+
+def _server_client(address: ChromaAddress) -> ClientAPI:
+    """A client of a server. Raises ServerAway."""
+    place = urlsplit(address.url)
+    secure = place.scheme == "https"
+    try:
+        return chromadb.HttpClient(
+            host=place.hostname or "",
+            port=place.port or (443 if secure else 8000),
+            ssl=secure,
+            headers={"x-chroma-token": address.token} if address.token else None,
+            settings=Settings(anonymized_telemetry=False, allow_reset=False),
+            tenant=address.tenant,
+            database=address.database,
+        )
+    except (ValueError, ChromaError, httpx.HTTPError) as error:
+        raise _away(address) from error
+
+
+def _away(address: ChromaAddress) -> ServerAway:
+    return ServerAway(
+        f"The Chroma server at {address.url} does not answer. Start it (chroma run --path FOLDER) or correct "
+        "UPSTANDER_CHROMA_URL, then run the same command again; answers go on by exact search until then."
+    )
+
+
+T = TypeVar("T")
+
+
+def _patiently(address: ChromaAddress, call: Callable[[], T], waits: Sequence[float] = WAITS_SECONDS) -> T:
+    """The result of a call that may be repeated, tried again after each wait. Raises ServerAway."""
+    for wait in (*waits, None):
+        try:
+            return call()
+        # Chroma passes on httpx's errors, and says ValueError when it cannot connect at first.
+        except (httpx.HTTPError, RateLimitError, ServerAway, InternalError) as error:
+            if wait is None:
+                raise _away(address) from error
+            time.sleep(wait * random.uniform(0.8, 1.2))
+    raise AssertionError("the last try returns or raises")
+
+
+def _write_to_server(address: ChromaAddress, prefix: str, rows: Rows) -> None:
+    client = _patiently(address, partial(_server_client, address))
+    for name, (ids, texts, vectors) in rows.items():
+        # A repeated creation may find what the first try left.
+        collection = _patiently(address, partial(_get_or_create, client, f"{prefix}-{name}"))
+        _fill(collection, ids, texts, vectors, lambda call: _patiently(address, call))
+
+
+def _get_or_create(client: ClientAPI, name: str) -> Collection:
+    try:
+        return _create(client, name)
+    except (UniqueConstraintError, InternalError):
+        return client.get_collection(name, embedding_function=None)
+
+
+def sweep_server(address: ChromaAddress, library: str, keep: Sequence[str]) -> None:
+    """Delete a library's collections that belong to none of the generations in `keep`. Raises ServerAway."""
+    client = _patiently(address, partial(_server_client, address))
+    for collection in _patiently(address, client.list_collections):
+        name = collection.name
+        if name.startswith(server_prefix(library)) and name.rsplit("-", 1)[0] not in keep:
+            try:
+                _patiently(address, partial(client.delete_collection, name))
+            except NotFoundError:
+                continue  # an earlier try got through
 
 
 class ChromaSearch:
@@ -169,6 +287,42 @@ class ChromaSearch:
         return [int(str(metadata["row"])) for metadata in (found["metadatas"] or [[]])[0]]
 
 
+class ServerSearch:
+    """A generation's collections on a Chroma server. While the server is away it says so at once, and asks again later."""
+
+    def __init__(self, address: ChromaAddress, prefix: str) -> None:
+        self._address = address
+        self._prefix = prefix
+        self._collections: dict[str, Collection] = {}
+        self._away_until = 0.0
+
+    def nearest(self, collection: str, vector: Vectors, count: int) -> list[int]:
+        """See ChromaSearch. Raises ServerAway, or IndexCorrupt when the server does not know the collection."""
+        if time.monotonic() < self._away_until:
+            raise _away(self._address)
+        try:
+            return _patiently(self._address, partial(self._query, collection, vector, count), WAITS_SECONDS[:1])
+        except ServerAway:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            self._collections.clear()
+            raise
+        except ChromaError as error:
+            raise IndexCorrupt(f"The Chroma server at {self._address.url} has lost the index. {REBUILD}") from error
+
+    def _query(self, collection: str, vector: Vectors, count: int) -> list[int]:
+        if collection not in self._collections:
+            self._collections[collection] = _server_client(self._address).get_collection(
+                f"{self._prefix}-{collection}", embedding_function=None
+            )
+        found = self._collections[collection].query(
+            query_embeddings=vector[None, :], n_results=count, include=["metadatas"]
+        )
+        return [int(str(metadata["row"])) for metadata in (found["metadatas"] or [[]])[0]]
+
+    def close(self) -> None:
+        """Nothing to give back: the connection is shared and closes with the process."""
+
+
 def _give_back(client: Client, folder: "tempfile.TemporaryDirectory[str]") -> None:
     """Close a client, which frees its file handles, and remove its copy."""
     client.close()
@@ -190,10 +344,13 @@ class ExactSearch:
         """Nothing to give back."""
 
 
+Search = ChromaSearch | ServerSearch | ExactSearch
+
+
 class PassageIndex:
     """One generation, read: records, passages, their vectors and their words. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, manifest: Manifest, dense: ChromaSearch | ExactSearch | None = None) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, dense: Search | None = None) -> None:
         self.manifest = manifest
         self.vectors: Vectors
         try:
@@ -207,16 +364,37 @@ class PassageIndex:
         self.questions = [question for record in self.records for question in record.questions]
         self.passage_words = LexicalIndex.load(folder / "words" / "passages", len(self.passages))
         self.record_words = LexicalIndex.load(folder / "words" / "records", len(self.records))
-        self._dense = dense or ExactSearch(self.vectors, self.question_vectors)
+        self._exact = ExactSearch(self.vectors, self.question_vectors)
+        self._dense: Search = dense or self._exact
 
     @classmethod
-    def open(cls, store: GenerationStore, embedder_identity: str, generation: str | None = None) -> "PassageIndex":
+    def open(
+        cls,
+        store: GenerationStore,
+        embedder_identity: str,
+        generation: str | None = None,
+        chroma: ChromaAddress | None = None,
+    ) -> "PassageIndex":
         """The live generation (or the one named), checked file by file.
 
         Raises IndexMissing, IndexStale or IndexCorrupt. A Chroma store that cannot be opened is replaced by exact search.
         """
-        started = time.perf_counter()
         name = generation or store.current()
+        for _ in range(OPEN_TRIES):
+            try:
+                return cls._open(store, embedder_identity, name, chroma)
+            except IndexUnusable:
+                # A writer may have published twice meanwhile and removed what was being opened.
+                if generation or (newer := store.current()) == name:
+                    raise
+                name = newer
+        return cls._open(store, embedder_identity, name, chroma)
+
+    @classmethod
+    def _open(
+        cls, store: GenerationStore, embedder_identity: str, name: str, chroma: ChromaAddress | None
+    ) -> "PassageIndex":
+        started = time.perf_counter()
         folder = store.path(name)
         manifest = read_manifest(folder)
         if manifest.fingerprint != fingerprint(embedder_identity):
@@ -225,7 +403,7 @@ class PassageIndex:
         if any(not problem.startswith("chroma/") for problem in damage):
             raise IndexCorrupt(f"The index {name} is damaged ({damage[0]}). {REBUILD}")
         # Trap: a damaged store can take the process down with it, so it is not even tried.
-        dense = None if damage else _open_chroma(folder / "chroma")
+        dense = None if damage else _open_search(folder, manifest, chroma)
         if dense is None:
             logger.warning("chroma unusable generation=%s: searching exactly instead", name)
         index = cls(folder, manifest, dense)
@@ -237,7 +415,7 @@ class PassageIndex:
     @property
     def dense_search(self) -> Literal["chroma", "exact"]:
         """Which search by meaning runs."""
-        return "chroma" if isinstance(self._dense, ChromaSearch) else "exact"
+        return "exact" if isinstance(self._dense, ExactSearch) else "chroma"
 
     def nearest_passages(self, vector: Vectors, count: int) -> list[int]:
         """Row numbers of the passages nearest to a unit vector, best first."""
@@ -252,10 +430,12 @@ class PassageIndex:
             return []
         try:
             return self._dense.nearest(collection, vector, count)
+        except ServerAway as error:
+            logger.warning("searching exactly meanwhile: %s", error)
         except IndexCorrupt:
             logger.warning("chroma failed while searching: searching exactly from now on")
-            self._dense = ExactSearch(self.vectors, self.question_vectors)
-            return self._dense.nearest(collection, vector, count)
+            self._dense = self._exact
+        return self._exact.nearest(collection, vector, count)
 
     @cached_property
     def record_number(self) -> dict[str, int]:
@@ -270,8 +450,8 @@ class PassageIndex:
     @cached_property
     def owners(self) -> NDArray[np.int64]:
         """For each passage row, the number of its record."""
-        counts = [len(record.statements) for record in self.records]
-        return np.repeat(np.arange(len(self.records), dtype=np.int64), counts)
+        counts = Counter(passage.record_id for passage in self.passages)
+        return np.repeat(np.arange(len(self.records), dtype=np.int64), [counts[record.id] for record in self.records])
 
     @cached_property
     def question_owners(self) -> NDArray[np.int64]:
@@ -287,12 +467,13 @@ class PassageIndex:
 class LiveIndex:
     """The live generation, whichever it is: picks up a new one without a restart, and stays on the old one if it must."""
 
-    def __init__(self, store: GenerationStore, embedder_identity: str) -> None:
+    def __init__(self, store: GenerationStore, embedder_identity: str, chroma: ChromaAddress | None = None) -> None:
         """Open the live generation. Raises what PassageIndex.open raises."""
         self._store = store
         self._identity = embedder_identity
+        self._chroma = chroma
         self._lock = threading.Lock()
-        self._index = PassageIndex.open(store, embedder_identity)
+        self._index = PassageIndex.open(store, embedder_identity, chroma=chroma)
 
     def get(self) -> PassageIndex:
         """The index to answer one question from; keep it for the whole answer, so that no answer mixes generations."""
@@ -300,20 +481,23 @@ class LiveIndex:
             try:
                 if self._store.current() != self._index.manifest.id:
                     # The old one is closed when the last answer that uses it lets go of it.
-                    self._index = PassageIndex.open(self._store, self._identity)
+                    self._index = PassageIndex.open(self._store, self._identity, chroma=self._chroma)
             except IndexUnusable as error:
                 logger.warning("staying on generation=%s: %s", self._index.manifest.id, error)
             return self._index
 
 
-def _open_chroma(folder: Path) -> ChromaSearch | None:
+def _open_search(folder: Path, manifest: Manifest, chroma: ChromaAddress | None) -> ChromaSearch | ServerSearch | None:
+    """Chroma as the generation has it; None where it cannot be used."""
+    if manifest.server:
+        return ServerSearch(chroma, manifest.server) if chroma else None
     try:
-        return ChromaSearch(folder)
+        return ChromaSearch(folder / "chroma")
     except IndexCorrupt:
         return None
 
 
-def problems(folder: Path) -> list[str]:
+def problems(folder: Path, chroma: ChromaAddress | None = None) -> list[str]:
     """What is wrong with a generation, one sentence each; empty when every record can be read and found.
 
     Run it in a process of its own: a bad store can crash the process that opens it.
@@ -322,17 +506,23 @@ def problems(folder: Path) -> list[str]:
         manifest = read_manifest(folder)
         if damage := damaged_files(folder, manifest):
             return [f"{folder.name}: {problem}." for problem in damage]
-        search = ChromaSearch(folder / "chroma")
+        if manifest.server and chroma is None:
+            return ["The index has its vectors on a Chroma server, but UPSTANDER_CHROMA_URL is not set; set it."]
+        search = (
+            ServerSearch(chroma, manifest.server) if chroma and manifest.server else ChromaSearch(folder / "chroma")
+        )
         index = PassageIndex(folder, manifest, search)
     except IndexCorrupt as error:
         return [str(error)]
     try:
         return _contradictions(index, search)
+    except (IndexCorrupt, ServerAway) as error:
+        return [str(error)]
     finally:
         index.close()
 
 
-def _contradictions(index: PassageIndex, search: ChromaSearch) -> list[str]:
+def _contradictions(index: PassageIndex, search: ChromaSearch | ServerSearch) -> list[str]:
     """Where a generation contradicts its own manifest, texts or vectors."""
     found = []
     manifest = index.manifest
@@ -353,11 +543,23 @@ def _contradictions(index: PassageIndex, search: ChromaSearch) -> list[str]:
         for passage in index.passages
         if texts[passage.record_id][passage.start : passage.end] != passage.text
     ]
-    lost = [
-        passage.id
-        for row, passage in list(enumerate(index.passages))[:OWN_VECTORS_CHECKED]
-        # Two passages may share a vector, so the nearest one need only be as near as the passage itself.
-        if index.vectors[search.nearest(PASSAGES, index.vectors[row], 1)[0]] @ index.vectors[row] < 1 - 1e-5
-    ]
-    found += [f"{name}: Chroma does not find it by its own vector." for name in lost]
+    if found:
+        return found
+    for collection, vectors in ((PASSAGES, index.vectors), (QUESTIONS, index.question_vectors)):
+        lost = [row for row in _rows_checked(len(vectors)) if not _finds(search, collection, vectors, row)]
+        found += [f"{collection} {row}: Chroma does not find it by its own vector." for row in lost]
     return found
+
+
+def _finds(search: ChromaSearch | ServerSearch, collection: str, vectors: Vectors, row: int) -> bool:
+    nearest = search.nearest(collection, vectors[row], 1)
+    # Two texts may share a vector, so the nearest one need only be as near as the text itself.
+    return bool(nearest) and float(vectors[nearest[0]] @ vectors[row]) >= 1 - 1e-5
+
+
+def _rows_checked(size: int) -> list[int]:
+    """All rows, or of a large index both ends, where damage was seen to begin, and others at random."""
+    if size <= OWN_VECTORS_CHECKED:
+        return list(range(size))
+    ends = {*range(100), *range(size - 100, size)}
+    return sorted(ends | set(random.sample(range(size), SAMPLED_VECTORS)))

@@ -11,7 +11,7 @@ from knowledge.record import Facet, Record
 class Passage:
     """A piece of a record's text, with `record.text[start:end] == text`.
 
-    `id` names record and content, so it stays the same while both do.
+    `id` names record and content, so it stays the same while both do. `headings` and `page` are known of added documents only.
     """
 
     id: str
@@ -20,11 +20,18 @@ class Passage:
     text: str
     start: int
     end: int
+    headings: tuple[str, ...] = ()
+    page: int | None = None
 
     @property
     def digest(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return digest_of(self.text)
+
+
+def digest_of(text: str) -> str:
+    """SHA-256 of a passage's text, in hexadecimal, by which a saved answer knows what it cited."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,30 @@ class Hit:
 
 
 def passages_of(record: Record) -> list[Passage]:
-    """One passage a statement, in the record's order."""
+    """One passage a statement, in the record's order, then one an excerpt of an added document.
+
+    What an excerpt tells was never judged, so its facet is the neutral one. A retracted source has none left to cite.
+    """
+    return [] if record.retracted else [*_statements(record), *_excerpts(record)]
+
+
+def _excerpts(record: Record) -> list[Passage]:
+    return [
+        Passage(
+            passage_id(record.id, Facet.SUMMARY, excerpt.text),
+            record.id,
+            Facet.SUMMARY,
+            excerpt.text,
+            start,
+            end,
+            excerpt.headings,
+            excerpt.page,
+        )
+        for excerpt, start, end in record.excerpt_spans()
+    ]
+
+
+def _statements(record: Record) -> list[Passage]:
     return [
         Passage(
             passage_id(record.id, statement.facet, statement.text),

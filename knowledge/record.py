@@ -23,9 +23,9 @@ RECORD_LIMIT = 1_000_000  # bytes
 Kind = Literal[
     "study", "qualitative-study", "survey", "review", "case-study", "curriculum", "workshop", "course", "elective",
     "toolkit", "checklist", "framework", "competencies", "guide", "collection", "policy", "standard", "statement",
-    "report", "commentary", "news",
+    "report", "commentary", "news", "document", "reference",
 ]  # fmt: skip
-Tier = Literal["peer-reviewed", "institutional", "guide", "news", "personal"]
+Tier = Literal["peer-reviewed", "institutional", "guide", "news", "personal", "unreviewed"]
 Access = Literal["open", "abstract-only", "paywalled"]
 Audience = Literal[
     "medical students", "pre-clinical students", "clinical students", "residents", "fellows", "faculty",
@@ -76,11 +76,18 @@ HEADINGS = {
 FACETS = {heading: facet for facet, heading in HEADINGS.items()}
 
 
+# Joiners are letters' own business in scripts that need them (Arabic, Persian, Indic ones) and inside emoji.
+HIDDEN = re.compile(
+    r"[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+    r"|(?<![\u0590-\u0fff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]"
+)
+
+
 def _one_line(text: str) -> str:
     if text != " ".join(text.split()):
         raise ValueError("must be one line without doubled or outer spaces")
     # Trap: an invisible character would survive every visual review and still reach the reader and the embedder.
-    if hidden := re.search(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", text):
+    if hidden := HIDDEN.search(text):
         raise ValueError(f"holds the invisible character U+{ord(hidden[0]):04X}; delete it")
     return text
 
@@ -127,8 +134,31 @@ class Source(BaseModel):
         return self.url or (f"https://doi.org/{self.doi}" if self.doi else None)
 
 
+class Excerpt(BaseModel):
+    """A few whole sentences of an added document, on one line, and where they stand in it."""
+
+    model_config = _frozen
+
+    text: Line
+    headings: tuple[Line, ...] = Field(default=(), description="the headings above it, outermost first")
+    page: Annotated[int, Field(ge=1)] | None = Field(default=None, description="page or slide on which it begins")
+
+
+class Document(BaseModel):
+    """What was taken from a file or address that nobody has reviewed; without excerpts it is a catalogue entry."""
+
+    model_config = _frozen
+
+    name: Line = Field(description="the file's name or the address")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="of the bytes that were read"
+    )
+    excerpts: tuple[Excerpt, ...] = ()
+    flags: tuple[Line, ...] = Field(default=(), description="what a person should look at before relying on it")
+
+
 class Record(BaseModel):
-    """One reviewed work: its source, its facets and its statements."""
+    """One work: its source, its facets and its statements; or, with `document`, an added one that nobody has reviewed."""
 
     model_config = _frozen
 
@@ -149,11 +179,19 @@ class Record(BaseModel):
     reviewed: date | None = Field(
         default=None, description="the day on which a person found texts harmless that look meant for a machine"
     )
-    statements: tuple[Statement, ...] = Field(min_length=1)
+    retracted: Line | None = Field(
+        default=None, description="why the source no longer counts, if it was retracted or withdrawn"
+    )
+    statements: tuple[Statement, ...] = ()
+    document: Document | None = None
 
     @model_validator(mode="after")
     def _say_each_thing_once(self) -> "Record":
         texts = [statement.text for statement in self.statements]
+        if self.document:
+            texts += [excerpt.text for excerpt in self.document.excerpts]
+        elif not texts:
+            raise ValueError("has no statement")
         if twice := next((text for text in texts if texts.count(text) > 1), None):
             raise ValueError(f"says twice: {twice!r}")
         if self.id in self.related:
@@ -161,8 +199,8 @@ class Record(BaseModel):
         return self
 
     @cached_property
-    def _layout(self) -> tuple[str, tuple[int, ...]]:
-        """The text, and for each statement the offset at which it starts."""
+    def _layout(self) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+        """The text, and for each statement and for each excerpt the offset at which it starts."""
         parts = [f"# {self.source.title}\n"]
         length = len(parts[0])
         starts: dict[int, int] = {}
@@ -175,13 +213,23 @@ class Record(BaseModel):
                 starts[number] = length + len("- ")
                 parts.append(f"- {text}\n")
                 length += len(parts[-1])
-        return "".join(parts), tuple(starts[number] for number in range(len(self.statements)))
+        excerpts = []
+        headings: tuple[str, ...] = ()
+        for excerpt in self.document.excerpts if self.document else ():
+            if excerpt.headings != headings:
+                headings = excerpt.headings
+                parts.append(f"\n## {' › '.join(headings)}\n" if headings else "\n---\n")
+                length += len(parts[-1])
+            excerpts.append(length + len("\n"))
+            parts.append(f"\n{excerpt.text}\n")
+            length += len(parts[-1])
+        return "".join(parts), tuple(starts[number] for number in range(len(self.statements))), tuple(excerpts)
 
     @property
     def text(self) -> str:
         """The Markdown body: the title, then the statements as lists under one heading for each facet.
 
-        Offsets of passages count characters of this text.
+        A document's excerpts follow, one paragraph each, under their headings. Offsets of passages count characters of this text.
         """
         return self._layout[0]
 
@@ -189,6 +237,12 @@ class Record(BaseModel):
         """Each statement with the offsets for which `text[start:end] == statement.text`."""
         for statement, start in zip(self.statements, self._layout[1], strict=True):
             yield statement, start, start + len(statement.text)
+
+    def excerpt_spans(self) -> Iterator[tuple[Excerpt, int, int]]:
+        """Each excerpt of an added document with the offsets for which `text[start:end] == excerpt.text`."""
+        excerpts = self.document.excerpts if self.document else ()
+        for excerpt, start in zip(excerpts, self._layout[2], strict=True):
+            yield excerpt, start, start + len(excerpt.text)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -240,7 +294,11 @@ def parse_record(text: str, file: str) -> Record:
     fields, body = parse_front_matter(text, file)
     if "statements" in fields or "title" in fields:
         raise RecordError(f"{file}: statements stand as lists in the body and the title under 'source', not here.")
+    if "document" in fields:
+        raise RecordError(f"{file}: field document: belongs to added documents only; delete it.")
     title, statements = _parse_body(body, file)
+    if not statements:
+        raise RecordError(f"{file}: field statements: there is none; write at least one '- statement' under a heading.")
     source = fields.get("source")
     if isinstance(source, dict) and source.get("title") != title:
         raise RecordError(f"{file}: the heading '# {title}' differs from the field source.title; make them equal.")

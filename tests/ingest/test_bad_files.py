@@ -1,0 +1,97 @@
+"""What becomes of bad files: each has its line with what is wrong and what to do, and the good ones beside them go in."""
+
+import resource
+import time
+from datetime import date
+
+import pytest
+
+from ingest.add import Additions, find, read_all
+from ingest.report import FileReport, no_progress
+from knowledge.record import Facet
+from tests.fakes import record
+from tests.ingest.files import BAD, GOOD, make
+
+CURATED = [record("curated", (Facet.SUMMARY, "A curated work."))]
+
+
+@pytest.fixture(scope="module")
+def added(tmp_path_factory: pytest.TempPathFactory) -> Additions:
+    folder = tmp_path_factory.mktemp("library") / "all"
+    make(folder)
+    before = set(folder.parent.rglob("*"))
+    started = time.monotonic()
+    made = read_all(list(find(folder)), {}, CURATED, today=date(2026, 1, 2), corrections={}, progress=no_progress)
+    assert time.monotonic() - started < 240
+    assert set(folder.parent.rglob("*")) == before, "reading leaves nothing behind"
+    return made
+
+
+@pytest.fixture(scope="module")
+def lines(added: Additions) -> dict[str, FileReport]:
+    return {line.path: line for line in added.files}
+
+
+def line_of(lines: dict[str, FileReport], name: str) -> FileReport:
+    shown = name.encode("unicode_escape").decode() if not name.isascii() else name
+    return next(line for path, line in lines.items() if path in (name, shown) or path.startswith(name + "/"))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_ends_as_it_should_with_reason_and_remedy(lines: dict[str, FileReport], name: str) -> None:
+    line = line_of(lines, name)
+    assert line.status in BAD[name].outcomes, line.reason
+    assert BAD[name].says in (line.reason or "")
+    if line.status not in ("added", "unchanged"):
+        assert line.reason
+        assert "\n" not in line.reason
+        assert "Traceback" not in line.reason
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_file_beside_them_goes_in(lines: dict[str, FileReport], name: str) -> None:
+    line = line_of(lines, name)
+    assert (line.status, line.reason) == ("added", None)
+
+
+def test_nothing_hidden_reached_the_library(added: Additions) -> None:
+    texts = " ".join(holding.record.text for holding in added.holdings)
+    assert "Ignore all rules" not in texts
+    assert "Secret" not in texts
+
+
+def test_the_readers_stay_below_their_memory_limit(lines: dict[str, FileReport]) -> None:
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000  # kilobytes on Linux
+
+
+def test_what_was_understood_is_reported_for_correction(lines: dict[str, FileReport], added: Additions) -> None:
+    assert lines["good.md"].metadata == {
+        "title": "Reviewing cases", "authors": ["Ada Lee", "Bo Chan"], "year": 2021, "doi": None, "url": None,
+    }  # fmt: skip
+    assert lines["good.bib"].records == 2
+    sources = {holding.record.source.title: holding.record.source for holding in added.holdings}
+    assert sources["On Müller"].authors == ("Ada Lee", "Bo Chan")
+    assert (sources["On Müller"].doi, sources["On Müller"].year) == ("10.1234/things.1", 2019)
+    assert (sources["A book only listed"].kind, sources["On Müller"].kind) == ("reference", "document")
+    assert sources["A RIS entry"].year == 2022
+    assert sources["A small book"].authors == ("Ada Lee",)
+    assert sources["Letter to the dean"].authors == ("Di Evans",)
+    assert sources["A timetable"].authors == ("Cy Diaz",)
+    assert {source.tier for source in sources.values()} == {"unreviewed"}
+
+
+def test_each_excerpt_stands_in_its_record_at_its_offsets(added: Additions) -> None:
+    for holding in added.holdings:
+        for excerpt, start, end in holding.record.excerpt_spans():
+            assert holding.record.text[start:end] == excerpt.text
+
+
+def test_pages_and_headings_are_kept(added: Additions) -> None:
+    excerpts = {h.record.source.title: h.record.document.excerpts for h in added.holdings if h.record.document}
+    assert [(excerpt.page, excerpt.text) for excerpt in excerpts["Two pages"]] == [
+        (1, "First page. The dean asked for a plan, and the plan came in May."),
+        (2, "Second page. A vote was held in June."),
+    ]
+    assert excerpts["Reviewing cases"][0].headings == ("How",)
+    assert excerpts["Why now"][1].headings == ("How",)
+    assert excerpts["Why now"][1].page == 2
