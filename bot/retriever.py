@@ -92,6 +92,9 @@ class Retriever:
         chosen = np.array(sorted(candidates), dtype=np.int64)
         passage = _nearest_of_each(index.vectors, index.owners, vector, chosen, 1)
         question = _nearest_of_each(index.question_vectors, index.question_owners, vector, chosen, QUESTIONS_COMPARED)
+        # An added document has no questions of its own; its passages stand in, so that it is not ranked as if it had bad ones.
+        asked = np.bincount(index.question_owners, minlength=len(index.records))[chosen] > 0
+        question = np.where(asked, question, passage)
         weights = self._weights
         scores = np.full(len(index.records), -np.inf)
         scores[chosen] = (

@@ -20,7 +20,9 @@ class StoredVectors:
         """One unit row a text, as from the embedder itself."""
         index = self._library.get()
         if self._known[0] != index.manifest.id:
-            self._known = (index.manifest.id, {passage.text: row for row, passage in enumerate(index.passages)})
+            # An excerpt of a document is embedded under its heading, so its vector is not that of its text.
+            rows_of = {p.text: row for row, p in enumerate(index.passages) if p.searched == p.text}
+            self._known = (index.manifest.id, rows_of)
         rows = [self._known[1].get(text) for text in texts]
         new = [text for text, row in zip(texts, rows, strict=True) if row is None]
         computed = iter(self._embedder.embed(new) if new else ())

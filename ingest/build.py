@@ -204,11 +204,11 @@ def disk_faults(settings: IndexSettings) -> Iterator[None]:
         ) from error
 
 
-def verified_apart(folder: Path, chroma: ChromaAddress | None = None) -> list[str]:
+def verified_apart(folder: Path, chroma: ChromaAddress | None = None, search_too: bool = True) -> list[str]:
     """What is wrong with a generation, found out in another process, which a bad store may crash or hang."""
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     try:
-        return pool.submit(problems, folder, chroma).result(VERIFY_SECONDS)
+        return pool.submit(problems, folder, chroma, search_too).result(VERIFY_SECONDS)
     except BrokenProcessPool:
         return ["opening it crashed."]
     except TimeoutError:
@@ -314,11 +314,11 @@ def _embed(
     records: Sequence[Record], embedder: Embedder, live: PassageIndex | None, progress: Progress
 ) -> tuple[Vectors, Vectors]:
     """Vectors of all passages and of all questions; texts that the live generation holds keep their vectors."""
-    texts = [passage.text for passage in passages_of_all(records)]
+    texts = [passage.searched for passage in passages_of_all(records)]
     questions = [question for record in records for question in record.questions]
     known: dict[str, Vectors] = {}
     if live and live.manifest.fingerprint == fingerprint(embedder.identity):
-        known = {passage.text: vector for passage, vector in zip(live.passages, live.vectors, strict=True)}
+        known = {passage.searched: vector for passage, vector in zip(live.passages, live.vectors, strict=True)}
         asked = [question for record in live.records for question in record.questions]
         known |= dict(zip(asked, live.question_vectors, strict=True))
     new = sorted({text for text in (*texts, *questions) if text not in known})

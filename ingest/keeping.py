@@ -76,7 +76,8 @@ def restore(settings: IndexSettings, file: Path) -> str:
         with disk_faults(settings):
             generation = _unpack(file, folder)
         built, wanted = folder / "index", folder / "documents"
-        if found := verified_apart(built, settings.chroma):
+        # The server may have lost this generation's collections since; the next build makes them again.
+        if found := verified_apart(built, settings.chroma, search_too=read_manifest(built).server is None):
             raise IndexCorrupt(
                 f"The index in {file} fails its check ({found[0]}) Nothing was changed; use another backup."
             )

@@ -98,7 +98,7 @@ def write_generation(
         file.writelines(record.model_dump_json() + "\n" for record in records)
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "questions.npy", question_vectors)
-    LexicalIndex.build([passage.text for passage in passages]).save(folder / "words" / "passages")
+    LexicalIndex.build([passage.searched for passage in passages]).save(folder / "words" / "passages")
     LexicalIndex.build([searched_text(record) for record in records]).save(folder / "words" / "records")
     content = content_digest(records)
     rows = {
@@ -497,15 +497,17 @@ def _open_search(folder: Path, manifest: Manifest, chroma: ChromaAddress | None)
         return None
 
 
-def problems(folder: Path, chroma: ChromaAddress | None = None) -> list[str]:
+def problems(folder: Path, chroma: ChromaAddress | None = None, search_too: bool = True) -> list[str]:
     """What is wrong with a generation, one sentence each; empty when every record can be read and found.
 
-    Run it in a process of its own: a bad store can crash the process that opens it.
+    Run it in a process of its own: a bad store can crash the process that opens it. Without `search_too` Chroma is left out.
     """
     try:
         manifest = read_manifest(folder)
         if damage := damaged_files(folder, manifest):
             return [f"{folder.name}: {problem}." for problem in damage]
+        if not search_too:
+            return _contradictions(PassageIndex(folder, manifest))
         if manifest.server and chroma is None:
             return ["The index has its vectors on a Chroma server, but UPSTANDER_CHROMA_URL is not set; set it."]
         search = (
@@ -515,14 +517,14 @@ def problems(folder: Path, chroma: ChromaAddress | None = None) -> list[str]:
     except IndexCorrupt as error:
         return [str(error)]
     try:
-        return _contradictions(index, search)
+        return _contradictions(index) or _lost(index, search)
     except (IndexCorrupt, ServerAway) as error:
         return [str(error)]
     finally:
         index.close()
 
 
-def _contradictions(index: PassageIndex, search: ChromaSearch | ServerSearch) -> list[str]:
+def _contradictions(index: PassageIndex) -> list[str]:
     """Where a generation contradicts its own manifest, texts or vectors."""
     found = []
     manifest = index.manifest
@@ -543,8 +545,12 @@ def _contradictions(index: PassageIndex, search: ChromaSearch | ServerSearch) ->
         for passage in index.passages
         if texts[passage.record_id][passage.start : passage.end] != passage.text
     ]
-    if found:
-        return found
+    return found
+
+
+def _lost(index: PassageIndex, search: ChromaSearch | ServerSearch) -> list[str]:
+    """Texts that Chroma does not find by their own vectors."""
+    found: list[str] = []
     for collection, vectors in ((PASSAGES, index.vectors), (QUESTIONS, index.question_vectors)):
         lost = [row for row in _rows_checked(len(vectors)) if not _finds(search, collection, vectors, row)]
         found += [f"{collection} {row}: Chroma does not find it by its own vector." for row in lost]

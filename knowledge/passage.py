@@ -24,6 +24,11 @@ class Passage:
     page: int | None = None
 
     @property
+    def searched(self) -> str:
+        """What is embedded and indexed: the text under its nearest heading (docs/decisions/0006-chunking.md)."""
+        return f"{self.headings[-1]}: {self.text}" if self.headings else self.text
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
         return digest_of(self.text)

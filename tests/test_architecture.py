@@ -29,6 +29,16 @@ DOORS = {
     "langchain_chroma": {"evals/bench.py"},
     "pytest": {"evals/pytest_plugin.py"},
     "rapidfuzz": {"knowledge/spelling.py"},
+    "pypdf": {"ingest/loaders/pdf.py"},
+    "docx": {"ingest/loaders/office.py"},
+    "pptx": {"ingest/loaders/office.py"},
+    "bs4": {"ingest/loaders/html.py"},
+    "markdown_it": {"ingest/loaders/markdown.py"},
+    "defusedxml": {"ingest/loaders/epub.py"},
+    "bibtexparser": {"ingest/loaders/bibliography.py"},
+    "rispy": {"ingest/loaders/bibliography.py"},
+    "requests": {"ingest/loaders/web.py"},
+    "requests_hardened": {"ingest/loaders/web.py"},
     "filelock": {"knowledge/generation.py"},
 }
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]

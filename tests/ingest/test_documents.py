@@ -83,7 +83,7 @@ def test_a_changed_document_keeps_its_id_and_only_its_new_text_is_embedded(
     later = LetterEmbedder()
     report = put(settings, inbox, later)
     assert [(file.status, file.id) for file in report.files] == [("changed", before)]
-    assert later.embedded == ["It was changed."]
+    assert later.embedded == ["B: It was changed."]
 
 
 def test_a_document_that_breaks_stays_as_it_was(settings: IndexSettings, inbox: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ingest.build import build, remove
 from ingest.documents import DocumentStore, Holding
+from ingest.keeping import backup, restore
 from knowledge import index as module
 from knowledge.errors import ServerAway
 from knowledge.generation import GenerationStore
@@ -167,6 +168,21 @@ def test_two_libraries_share_a_server_without_touching_each_other(
     mine = server_prefix(GenerationStore(settings.index_folder).library())
     assert sum(name.startswith(mine) for name in server.collections()) == 2
     assert opened(settings).dense_search == "chroma"
+
+
+def test_a_backup_comes_back_though_the_server_lost_its_collections(
+    settings: IndexSettings, server: Server, tmp_path: Path
+) -> None:
+    generation = build(settings, LetterEmbedder).generation
+    backup(settings, tmp_path / "copy.zip")
+    client = chromadb.HttpClient("127.0.0.1", server.port)
+    for name in server.collections():
+        client.delete_collection(name)
+    assert restore(settings, tmp_path / "copy.zip") == generation
+    index = opened(settings)
+    assert index.nearest_passages(index.vectors[0], 1) == [0]
+    assert build(settings, LetterEmbedder).published
+    assert len(server.collections()) == 2
 
 
 def test_a_removed_document_leaves_the_server(settings: IndexSettings, server: Server) -> None:
