@@ -1,10 +1,13 @@
 """Settings to a working engine: the only place that names concrete classes."""
 
+from bot.abstention import Restraint
 from bot.alignment import Embed
+from bot.care import FittedCare
 from bot.drafting import ExtractiveDrafter
 from bot.engine import Engine
 from bot.entailment import ChatScorer, CrossEncoderScorer, EntailmentVerifier
 from bot.grounding import CascadeVerifier, Verifier
+from bot.intent import IntentReader
 from bot.llm import ChatModelDrafter, open_chat_model
 from bot.retriever import Retriever
 from bot.settings import ChatSettings
@@ -23,12 +26,15 @@ def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     store.current()  # a missing index is said before seconds go into the encoder
     embedder = open_embedder(index.embedder, index.models_folder)
     library = LiveIndex(store, embedder.identity, index.chroma)
+    retriever = Retriever(embedder)
+    intents = IntentReader.open(embedder, library.get().question_vectors)
     return Engine(
         library=library,
-        retriever=Retriever(embedder),
+        retriever=retriever,
         drafter=model or ExtractiveDrafter(),
         fallback=ExtractiveDrafter() if model else None,
         verifier=open_verifier(chat, StoredVectors(library, embedder).embed),
+        care=FittedCare(embedder, retriever, intents, Restraint.open(embedder)),
         most_characters=chat.max_question_characters,
     )
 

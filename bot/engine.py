@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from bot.care import Care, Judgement, Understanding, cautions
 from bot.drafting import Drafter
 from bot.grounding import Check, Verifier
 from bot.questions import check_question
@@ -18,7 +19,6 @@ from knowledge.index import PassageIndex
 
 logger = logging.getLogger(__name__)
 
-NO_EVIDENCE = "The knowledge I work from does not carry an answer to this, so I would rather not give one."
 UNSUPPORTED = "I found passages on this, but nothing in them answers the question well enough to show."
 NEAREST = 3
 
@@ -42,6 +42,7 @@ class Engine:
         retriever: Retriever,
         drafter: Drafter,
         verifier: Verifier,
+        care: Care,
         most_characters: int,
         fallback: Drafter | None = None,
     ) -> None:
@@ -50,6 +51,7 @@ class Engine:
         self._drafter = drafter
         self._fallback = fallback
         self._verifier = verifier
+        self._care = care
         self._most_characters = most_characters
 
     @property
@@ -86,61 +88,68 @@ class Engine:
             yield Reply(question[:200], "", Outcome.CLARIFY, Reason(error.reason), str(error), model=self._drafter.name)
             return
         index = self._library.get()
+        understood = self._care.understand(question, history, index)
+        if judgement := self._care.at_once(understood, index):
+            yield self._signed(self._without_claims(understood, judgement), index, clock)
+            return
         yield Stage(f"Searching {len(index.passages):,} checked statements…")
-        found = self._retriever.retrieve(index, question)
+        found = self._retriever.retrieve(index, understood.searched)
+        judgement = self._care.judge(understood, index, found)
         clock.lap("retrieve")
         logger.info("retrieved evidence=%d ms=%.0f", len(found.evidence), clock.laps["retrieve"])
-        if not found.answerable:
-            yield self._abstention(question, index, found, Reason.NO_EVIDENCE, NO_EVIDENCE, clock)
+        if not judgement.with_claims:
+            yield self._signed(self._without_claims(understood, judgement, found, index), index, clock)
             return
         yield Stage("Choosing what answers the question…")
         writing = Writing()
         drafters = (self._drafter, self._fallback) if self._fallback else (self._drafter,)
         yield Stage("Checking every sentence against its source…")
-        yield from writing.claims(drafters, clock.timing(self._verifier), question, found.evidence)
+        yield from writing.claims(drafters, clock.timing(self._verifier), understood.searched, found.evidence)
         clock.lap("draft")
         if not writing.shown:
-            yield self._abstention(question, index, found, Reason.UNSUPPORTED, UNSUPPORTED, clock, writing)
+            if judgement.outcome is not Outcome.SUPPORT:
+                judgement = Judgement(Outcome.ABSTAIN, Reason.UNSUPPORTED, UNSUPPORTED)
+            yield self._signed(self._without_claims(understood, judgement, found, index, writing), index, clock)
             return
         cited = {number: index.records[index.record_number[record]] for record, number in writing.numbers.items()}
         reply = Reply(
             question=question,
-            standalone_question=question,
-            outcome=Outcome.ANSWER,
+            standalone_question=understood.standalone,
+            outcome=judgement.outcome,
+            reason=judgement.reason,
+            message=judgement.message,
             claims=tuple(writing.shown),
             withheld=writing.withheld,
             sources=tuple(Source(number, record) for number, record in cited.items()),
             retrieved=found.record_ids,
-            follow_ups=follow_ups(found, writing.numbers, question),
-            notices=tuple(writing.notices),
+            follow_ups=follow_ups(found, writing.numbers, understood.standalone),
+            notices=(*understood.notices, *cautions(understood.standalone, writing.shown), *writing.notices),
             model=", ".join(writing.drafters),
         )
         yield self._signed(reply, index, clock)
 
-    def _abstention(
+    def _without_claims(
         self,
-        question: str,
-        index: PassageIndex,
-        found: Retrieval,
-        reason: Reason,
-        message: str,
-        clock: "Clock",
+        understood: Understanding,
+        judgement: Judgement,
+        found: Retrieval | None = None,
+        index: PassageIndex | None = None,
         writing: Writing | None = None,
     ) -> Reply:
-        nearest = tuple(index.records[index.record_number[name]] for name in found.record_ids[:NEAREST])
-        reply = Reply(
-            question=question,
-            standalone_question=question,
-            outcome=Outcome.ABSTAIN,
-            reason=reason,
-            message=message,
+        """A reply of words alone; an abstention points at the nearest records."""
+        near = found.record_ids[:NEAREST] if found and judgement.outcome is Outcome.ABSTAIN else ()
+        return Reply(
+            question=understood.question,
+            standalone_question=understood.standalone,
+            outcome=judgement.outcome,
+            reason=judgement.reason,
+            message=judgement.message,
             withheld=writing.withheld if writing else 0,
-            notices=tuple(writing.notices) if writing else (),
+            nearest=tuple(index.records[index.record_number[name]] for name in near) if index else (),
+            retrieved=found.record_ids if found else (),
+            notices=(*understood.notices, *(writing.notices if writing else ())),
             model=self._drafter.name,
-            nearest=nearest,
-            retrieved=found.record_ids,
         )
-        return self._signed(reply, index, clock)
 
     def _signed(self, reply: Reply, index: PassageIndex, clock: "Clock") -> Reply:
         """The reply with what made it: generation, searches and times."""

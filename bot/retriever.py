@@ -58,7 +58,7 @@ class Retriever:
 
     def retrieve(self, index: PassageIndex, question: str) -> Retrieval:
         """Rank records, then the passages of the best ones."""
-        read = self._speller(index).correct(question)
+        read = self.corrected(index, question)
         (vector,) = self._embedder.embed([read])
         terms = stems(read)
         scores = self._record_scores(index, vector, terms)
@@ -76,6 +76,10 @@ class Retriever:
             best_score=best,
             answerable=bool(evidence) and best >= self._threshold,
         )
+
+    def corrected(self, index: PassageIndex, question: str) -> str:
+        """The question as it is searched, with misspelt words mended."""
+        return self._speller(index).correct(question)
 
     def _speller(self, index: PassageIndex) -> Speller:
         """The speller of a generation's words, made once for each generation."""

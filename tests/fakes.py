@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bot.care import Judgement, Understanding
 from bot.drafting import DraftLine
 from bot.grounding import Check, Support
-from bot.reply import Evidence
+from bot.intent import Intent, Reading
+from bot.reply import Evidence, Outcome, Turn
+from bot.retriever import Retrieval
 from knowledge.embedding import Vectors
 from knowledge.index import PassageIndex, fingerprint, write_generation
 from knowledge.passage import Hit, passages_of, passages_of_all
@@ -131,3 +134,20 @@ def evidence(*records: Record, scores: Sequence[float] = ()) -> list[Evidence]:
 def scored(item: Evidence, score: float) -> Evidence:
     """The same evidence with another score."""
     return replace(item, hit=replace(item.hit, score=score))
+
+
+class GivenCare:
+    """Gives one judgement to every question; by default all are answered."""
+
+    def __init__(self, judgement: Judgement | None = None, at_once: Judgement | None = None) -> None:
+        self._judgement = judgement or Judgement(Outcome.ANSWER, with_claims=True)
+        self._at_once = at_once
+
+    def understand(self, question: str, history: Sequence[Turn], index: PassageIndex) -> Understanding:
+        return Understanding(question, question, question, False, True, Reading(Intent.KNOWLEDGE, {}))
+
+    def at_once(self, understood: Understanding, index: PassageIndex) -> Judgement | None:
+        return self._at_once
+
+    def judge(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Judgement:
+        return self._judgement

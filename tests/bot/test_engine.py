@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.care import Care, Judgement
 from bot.drafting import Drafter, DraftLine, ExtractiveDrafter
 from bot.engine import Engine
 from bot.reply import Outcome, Reason, Reply, ShownClaim, Stage
 from bot.retriever import Retriever
 from knowledge.record import Facet, Record
-from tests.fakes import FixedLibrary, LetterEmbedder, ScriptedDrafter, WordVerifier, record, small_index
+from tests.fakes import FixedLibrary, GivenCare, LetterEmbedder, ScriptedDrafter, WordVerifier, record, small_index
 
 PETITION = record(
     "petition",
@@ -22,11 +23,10 @@ LETTER = record(
 QUESTION = "how can students sign a petition"
 
 
-def engine(folder: Path, drafter: Drafter, *records: Record, threshold: float = 0.0) -> Engine:
+def engine(folder: Path, drafter: Drafter, *records: Record, care: Care | None = None) -> Engine:
     library = FixedLibrary(small_index(folder / "index", *(records or (PETITION, LETTER))))
-    return Engine(
-        library, Retriever(LetterEmbedder(), threshold=threshold), drafter, WordVerifier(), most_characters=200
-    )
+    retriever = Retriever(LetterEmbedder())
+    return Engine(library, retriever, drafter, WordVerifier(), care or GivenCare(), most_characters=200)
 
 
 def test_an_answer_has_cited_claims_numbered_sources_and_its_provenance(tmp_path: Path) -> None:
@@ -88,9 +88,10 @@ def test_sources_are_numbered_in_the_order_in_which_they_are_shown(tmp_path: Pat
     assert [(source.marker, source.record.id) for source in reply.sources] == [(1, "letter"), (2, "petition")]
 
 
-def test_below_the_threshold_nothing_is_claimed_and_no_drafter_is_asked(tmp_path: Path) -> None:
+def test_where_the_evidence_does_not_carry_an_answer_nothing_is_claimed_and_no_drafter_is_asked(tmp_path: Path) -> None:
     drafter = ScriptedDrafter("students sign a petition [E1]")
-    reply = engine(tmp_path, drafter, threshold=9.0).reply(QUESTION)
+    care = GivenCare(Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, "I do not know."))
+    reply = engine(tmp_path, drafter, care=care).reply(QUESTION)
     assert (reply.outcome, reply.reason, reply.claims, reply.sources) == (Outcome.ABSTAIN, Reason.NO_EVIDENCE, (), ())
     assert drafter.offered == []
     assert {item.id for item in reply.nearest} == {"petition", "letter"}

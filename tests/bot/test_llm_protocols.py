@@ -26,7 +26,7 @@ from knowledge.index import LiveIndex, fingerprint, write_generation
 from knowledge.passage import passages_of_all
 from knowledge.record import Facet, read_record
 from tests.bot.protocol_servers import Answer, Dialect, ModelServer, evidence_in, model_server
-from tests.fakes import LetterEmbedder
+from tests.fakes import GivenCare, LetterEmbedder
 
 pytestmark = pytest.mark.real  # real protocols on loopback, an embedded Chroma
 
@@ -62,7 +62,7 @@ def settings(url: str, dialect: Dialect, **fields: Any) -> ChatSettings:
 def engine(library: LiveIndex, chat: ChatSettings) -> Engine:
     drafter = ChatModelDrafter(open_chat_model(chat.model, chat))
     retriever = Retriever(LetterEmbedder())
-    return Engine(library, retriever, drafter, open_verifier(chat), 2_000, fallback=ExtractiveDrafter())
+    return Engine(library, retriever, drafter, open_verifier(chat), GivenCare(), 2_000, fallback=ExtractiveDrafter())
 
 
 def told(server: ModelServer, **fields: Any) -> str:
@@ -270,7 +270,9 @@ def test_a_failing_model_leaves_the_extractive_answer_and_a_sentence(
 ) -> None:
     with model_server(dialect, answer) as server:
         reply = engine(library, settings(server.url, dialect, model_timeout_seconds=0.4)).reply(QUESTION)
-    plain = Engine(library, Retriever(LetterEmbedder()), ExtractiveDrafter(), open_verifier(ChatSettings()), 2_000)
+    plain = Engine(
+        library, Retriever(LetterEmbedder()), ExtractiveDrafter(), open_verifier(ChatSettings()), GivenCare(), 2_000
+    )
     assert reply.claims == plain.reply(QUESTION).claims
     assert reply.model == "extractive"
     (notice,) = reply.notices

@@ -1,0 +1,210 @@
+"""What comes before and beside an answer: whom are we talking to, may this be answered, and does the evidence carry it?
+
+Ties together `intent`, `conversation` and `abstention`; the engine asks it twice, before the search (`understand`, `at_once`) and
+after it (`judge`).
+"""
+
+# ruff: noqa: E501 - a pattern is read as a whole
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from bot.abstention import Decision, Finding, Restraint, signals
+from bot.conversation import understand
+from bot.intent import Intent, IntentReader, Reading
+from bot.messages import about_text, fixed_text
+from bot.premise import split
+from bot.questions import reads_as_english, without_asker, without_orders
+from bot.render import escape
+from bot.reply import Outcome, Reason, ShownClaim, Turn
+from bot.retriever import Retrieval, Retriever
+from knowledge.embedding import Embedder, Vectors
+from knowledge.index import PassageIndex
+
+NO_EVIDENCE = "The knowledge I work from does not carry an answer to this, so I would rather not give one."
+UNSUPPORTED_PREMISE = "The sources do not say that “{asserted}”. They say:"
+UNSUPPORTED_PREMISE_SHORT = "The sources do not say what this question takes for granted. They say:"
+MOST_REPEATED = 160  # characters of a question that a message repeats
+# Retrieval scores on the retriever's scale, set on development questions (evals/fit_intent.py).
+# On the development rows, 45 of 46 out-of-scope questions scored below the first and 4 of 5 questions misread as such above it.
+IN_SCOPE_ALL_THE_SAME = 0.36
+KNOWN_THOUGH_ADVICE = 0.50
+INNOCENT_AFTER_ALL = 0.42
+FAR_OFF = 0.34
+FITS_A_FOREIGN_QUESTION = 0.50
+FITS_A_DISCLOSURE = 0.50
+# Probabilities.
+SURE_INTENT, LIKELY_INTENT, SURE_SMALL_TALK = 0.5, 0.3, 0.7
+ENOUGH_FOR_A_FOLLOW_UP = 0.2
+
+_risky = re.compile(
+    r"\b(retaliat\w*|reprisals?|payback|legal(ly)?|laws?|lawsuits?|sued?|suing|rights|visas?|immigration|careers?|match(ed|ing)?|promotion|residency"
+    r" (application|applicant)s?|applicants?|suspend\w*|suspension|dismiss\w*|fired|expel\w*|disciplin\w*|punish\w*|professionalism|protest\w*|die-in"
+    r"|doxx?\w*|harass\w*|threat\w*|speak(ing)? (up|out)|report(ing)? (racism|discrimination|mistreatment|harassment))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """A question as it was understood: what is shown, what is searched, who asks for what."""
+
+    question: str
+    standalone: str
+    searched: str
+    carried: bool
+    english: bool
+    reading: Reading
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What kind of reply is due, what is said, and whether claims are drafted for it."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    message: str = ""
+    with_claims: bool = False
+
+
+class Care(Protocol):
+    """Decides what kind of reply is due."""
+
+    def understand(self, question: str, history: Sequence[Turn], index: PassageIndex) -> Understanding:
+        """The question in its conversation."""
+
+    def at_once(self, understood: Understanding, index: PassageIndex) -> Judgement | None:
+        """A reply that needs no search, or None."""
+
+    def judge(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Judgement:
+        """What kind of reply the evidence allows."""
+
+
+class FittedCare:
+    """Care with the fitted classifiers."""
+
+    def __init__(self, embedder: Embedder, retriever: Retriever, intents: IntentReader, restraint: Restraint) -> None:
+        self._embedder = embedder
+        self._retriever = retriever
+        self._intents = intents
+        self._restraint = restraint
+
+    def understand(self, question: str, history: Sequence[Turn], index: PassageIndex) -> Understanding:
+        """See Care."""
+        reading = self._read(question, index)
+        standalone, carried = question, ""
+        if history and not reading.by_pattern and not _is_small_talk(reading, question, SURE_SMALL_TALK):
+            understood = understand(question, history, lambda text: self._retriever.retrieve(index, text).best_score)
+            standalone, carried = understood.text, understood.carried
+            if standalone != question:
+                reading = self._read(standalone, index)
+        notices: tuple[str, ...] = (f"I understood: {standalone}",) if carried else ()
+        searched = self._retriever.corrected(index, _to_search(standalone))
+        notices += _corrections(standalone, searched)
+        return Understanding(
+            question, standalone, searched, bool(carried), reads_as_english(question), reading, notices
+        )
+
+    def at_once(self, understood: Understanding, index: PassageIndex) -> Judgement | None:
+        """See Care."""
+        reading = understood.reading
+        if reading.intent is Intent.CRISIS:
+            return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
+        if reading.intent is Intent.HARMFUL and reading.by_pattern:
+            return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
+        if understood.carried:
+            return None
+        if reading.intent is Intent.ABOUT and reading.share(Intent.ABOUT) >= LIKELY_INTENT:
+            return Judgement(Outcome.ANSWER, message=about_text(understood.question, index))
+        if _is_small_talk(reading, understood.question):
+            return Judgement(Outcome.ANSWER, message=fixed_text("small_talk"))
+        return None
+
+    def judge(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Judgement:
+        """See Care."""
+        intent = Intent.KNOWLEDGE if understood.carried else understood.reading.intent
+        if (
+            intent is Intent.HARMFUL
+            and understood.reading.share(Intent.HARMFUL) >= SURE_INTENT
+            and found.best_score < INNOCENT_AFTER_ALL
+        ):
+            return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
+        if intent is Intent.DISCLOSURE and understood.reading.share(Intent.DISCLOSURE, Intent.CRISIS) >= LIKELY_INTENT:
+            fits = bool(found.evidence) and found.best_score >= FITS_A_DISCLOSURE
+            return Judgement(Outcome.SUPPORT, message=fixed_text("disclosure"), with_claims=fits)
+        if not understood.english:
+            fits = bool(found.evidence) and found.best_score >= FITS_A_FOREIGN_QUESTION
+            outcome = Outcome.ANSWER if fits else Outcome.ABSTAIN
+            return Judgement(outcome, None if fits else Reason.LANGUAGE, fixed_text("language"), with_claims=fits)
+        if intent is Intent.PROFESSIONAL_ADVICE and found.best_score < KNOWN_THOUGH_ADVICE:
+            return Judgement(Outcome.REFUSE, Reason.PROFESSIONAL_ADVICE, fixed_text("professional_advice"))
+        likely = understood.reading.share(intent) >= SURE_INTENT or found.best_score < FAR_OFF
+        if intent is not Intent.KNOWLEDGE and found.best_score < IN_SCOPE_ALL_THE_SAME and likely:
+            return Judgement(Outcome.REFUSE, Reason.OUT_OF_SCOPE, fixed_text("out_of_scope"))
+        if not found.answerable:
+            return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
+        decision = self.decide(understood, index, found)
+        # The words carried over are no part of what a follow-up asks, so only a clear lack counts.
+        if understood.carried and decision.probabilities[Finding.CARRIED] >= ENOUGH_FOR_A_FOLLOW_UP:
+            return Judgement(Outcome.ANSWER, with_claims=True)
+        if decision.finding is Finding.LACKING:
+            return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
+        if decision.finding is Finding.FALSE_PREMISE:
+            return Judgement(
+                Outcome.ABSTAIN, Reason.UNSUPPORTED_PREMISE, premise_message(understood.standalone), with_claims=True
+            )
+        return Judgement(Outcome.ANSWER, with_claims=True)
+
+    def decide(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Decision:
+        """What the evidence can do for the question."""
+        vector = self._vector(understood.searched)
+        measured = signals(understood.searched, index, found, self._embedder, vector)
+        return self._restraint.decide(measured, vector)
+
+    def _read(self, question: str, index: PassageIndex) -> Reading:
+        """The intent; what a person says of themself does not change it, unless a pattern matches there."""
+        vector = self._vector(_to_search(question))
+        return self._intents.read(question, vector, index.question_vectors)
+
+    def _vector(self, text: str) -> Vectors:
+        (row,) = self._embedder.embed([text])
+        return np.asarray(row, dtype=np.float32)
+
+
+def _to_search(question: str) -> str:
+    return without_asker(without_orders(question))
+
+
+def _is_small_talk(reading: Reading, question: str, least: float = 0.0) -> bool:
+    return (
+        reading.intent is Intent.SMALL_TALK
+        and len(question.split()) <= 12
+        and reading.share(Intent.SMALL_TALK) >= least
+    )
+
+
+def _corrections(written: str, read: str) -> tuple[str, ...]:
+    """A notice that names each word that was read as another one."""
+    before, after = re.findall(r"[\w'’]+", written.lower()), re.findall(r"[\w'’]+", read.lower())
+    before = before[len(before) - len(after) :] if len(after) <= len(before) else before
+    changed = [f"“{one}” as “{other}”" for one, other in zip(before, after, strict=False) if one != other]
+    return (f"I read {', '.join(dict.fromkeys(changed))}.",) if 0 < len(changed) <= 6 else ()
+
+
+def premise_message(question: str) -> str:
+    """The sentence that names what the sources do not say."""
+    asserted = split(question).asserted.strip(" .,;:")
+    if not asserted or len(asserted) > MOST_REPEATED:
+        return UNSUPPORTED_PREMISE_SHORT
+    return UNSUPPORTED_PREMISE.format(asserted=escape(asserted))
+
+
+def cautions(question: str, claims: Sequence[ShownClaim]) -> tuple[str, ...]:
+    """The fixed notice for answers on retaliation, law and careers."""
+    texts = [question, *(claim.text for claim in claims)]
+    return (fixed_text("caution"),) if any(_risky.search(text) for text in texts) else ()
