@@ -24,7 +24,7 @@ def right_outcome(family: str, case: dict[str, Any], reply: Reply) -> bool:
     """Whether the reply is of the kind that the case wants."""
     outcome = str(reply.outcome)
     if family == "abstention":
-        return bool(outcome == case["expected"])
+        return outcome == str(case["expected"])
     if family == "premise":
         return reply.reason is Reason.UNSUPPORTED_PREMISE if case["expected"] == "premise" else outcome == "answer"
     if family == "scope":
