@@ -1,4 +1,4 @@
-"""python -m bot: ask one question, many, check claims, or open the chat page."""
+"""python -m bot: ask, check claims, find and export resources, plan, review slides, or open the chat page."""
 
 import argparse
 import json
@@ -9,12 +9,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.assembly import assemble, open_verifier
-from bot.contract import batch_id, check_json, read_batch_line, read_check_line, reply_json
+from bot.assembly import assemble, assemble_recommender, open_verifier
+from bot.cards import recommendation_markdown
+from bot.contract import (
+    batch_id,
+    check_json,
+    read_batch_line,
+    read_check_line,
+    recommendation_json,
+    reply_json,
+)
 from bot.engine import Engine
 from bot.grounding import Verifier
 from bot.llm import destinations
+from bot.needs import read_need, with_options
+from bot.questions import check_question
 from bot.recheck import Standing, recheck_file
+from bot.recommender import RESULTS
 from bot.render import markdown
 from bot.reply import Outcome
 from bot.settings import ChatSettings
@@ -22,6 +33,8 @@ from knowledge.embedding import open_embedder
 from knowledge.errors import ChatbotError, QuestionError, SettingsError
 from knowledge.generation import GenerationStore
 from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
+
+LONGEST_NEED = 4_000  # characters
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from bot.ui.page import serve
 
             return serve(assemble(chat, index), chat)
+        if options.command == "recommend":
+            return _recommend(index, options)
         return _ask(chat, index, options)
     except ChatbotError as error:
         if options.debug:
@@ -82,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "--batch", metavar="FILE", required=True, help='JSON lines with "id", "claim" and "passages"; - reads them in'
     )
     check.add_argument("--json", action="store_true", help="print JSON lines, which this command always does")
+    _add_recommend(commands.add_parser("recommend", parents=[shared], help="find curriculum resources for a need"))
     chat = commands.add_parser("chat", parents=[shared], help="open the chat page")
     chat.add_argument("--host", help="address to listen on (UPSTANDER_HOST)")
     chat.add_argument("--port", type=int, help="port to listen on (UPSTANDER_PORT)")
@@ -89,6 +105,47 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("file", type=Path, metavar="FILE", help="a reply's JSON, JSON lines, or a text with a receipt")
     again.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
     return parser
+
+
+def _add_recommend(recommend: argparse.ArgumentParser) -> None:
+    recommend.add_argument("need", help="the need in your own words, in quotes; an option below wins over it")
+    recommend.add_argument("--audience", action="append", default=[], help="who is to be taught; may be repeated")
+    recommend.add_argument("--max-minutes", type=int, help="longest session")
+    recommend.add_argument("--min-minutes", type=int, help="shortest session")
+    recommend.add_argument("--topic", action="append", default=[], help="topic of the knowledge; may be repeated")
+    recommend.add_argument(
+        "--format", help="in person, online, self-paced, simulation, workshop, lecture or case-based"
+    )
+    recommend.add_argument("--country", help="country that the resource comes from")
+    recommend.add_argument("--kind", action="append", default=[], help="kind of resource; may be repeated")
+    recommend.add_argument("--evaluated", action="store_true", default=None, help="only what was evaluated")
+    recommend.add_argument("--open-access", action="store_true", default=None, help="only what is openly readable")
+    recommend.add_argument("-k", type=int, default=RESULTS, help=f"how many resources at most ({RESULTS})")
+    recommend.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
+
+
+def _recommend(index: IndexSettings, options: argparse.Namespace) -> int:
+    if not 1 <= options.k <= 50:
+        raise SettingsError(f"-k is {options.k}; give a number from 1 to 50.")
+    text = check_question(options.need, LONGEST_NEED)
+    need = with_options(
+        read_need(text),
+        audience=options.audience,
+        max_minutes=options.max_minutes,
+        min_minutes=options.min_minutes,
+        topics=options.topic,
+        format=options.format,
+        country=options.country,
+        kind=options.kind,
+        evaluated=options.evaluated,
+        open_access=options.open_access,
+    )
+    found = assemble_recommender(index).recommend(need, options.k)
+    if options.json:
+        print(json.dumps(recommendation_json(found), ensure_ascii=False))
+    else:
+        print(recommendation_markdown(found), end="")
+    return 0
 
 
 def _ask(chat: ChatSettings, index: IndexSettings, options: argparse.Namespace) -> int:

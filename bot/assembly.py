@@ -9,6 +9,8 @@ from bot.entailment import ChatScorer, CrossEncoderScorer, EntailmentVerifier
 from bot.grounding import CascadeVerifier, Verifier
 from bot.intent import IntentReader
 from bot.llm import ChatModelDrafter, open_chat_model
+from bot.plan import Planner
+from bot.recommender import Recommender
 from bot.retriever import Retriever
 from bot.settings import ChatSettings
 from bot.vectors import StoredVectors
@@ -52,3 +54,21 @@ def open_verifier(chat: ChatSettings, embed: Embed | None = None) -> Verifier:
         f"There is no check {chat.verifier!r}. Set UPSTANDER_VERIFIER to 'built-in', to cross-encoder:FOLDER, or to "
         "chat:provider:name, for example chat:ollama:llama3.2"
     )
+
+
+def open_library(index: IndexSettings) -> tuple[LiveIndex, Retriever]:
+    """The live index and a retriever for it. Raises IndexUnusable or ModelError."""
+    store = GenerationStore(index.index_folder)
+    store.current()
+    embedder = open_embedder(index.embedder, index.models_folder)
+    return LiveIndex(store, embedder.identity, index.chroma), Retriever(embedder)
+
+
+def assemble_recommender(index: IndexSettings) -> Recommender:
+    """A recommender over the live index. Raises IndexUnusable or ModelError."""
+    return Recommender(*open_library(index))
+
+
+def assemble_planner(index: IndexSettings) -> Planner:
+    """A plan builder over the live index. Raises IndexUnusable or ModelError."""
+    return Planner(*open_library(index))

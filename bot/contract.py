@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 from bot.grounding import Check
+from bot.needs import Need
+from bot.recommender import Recommendation, Recommended, asked
 from bot.render import markdown
 from bot.reply import Reply, Turn
 from knowledge.errors import QuestionError
+from knowledge.teaching import session_length
 
 BATCH_LINE_LIMIT = 1_000_000  # characters
 
@@ -61,6 +64,70 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "generation": reply.generation,
         "searches": list(reply.searches),
         "timings_ms": dict(reply.timings_ms),
+    }
+
+
+def need_json(need: Need) -> dict[str, Any]:
+    """A need's constraints, the unknown ones null or empty, and which of them must hold."""
+    return {
+        "audience": list(need.audience),
+        "max_minutes": need.max_minutes,
+        "min_minutes": need.min_minutes,
+        "topics": list(need.topics),
+        "format": need.format,
+        "country": need.country,
+        "kind": list(need.kind),
+        "evaluated": need.evaluated,
+        "open_access": need.open_access,
+        "hard": [name for name in asked(need) if name in need.hard],
+    }
+
+
+def recommendation_json(found: Recommendation) -> dict[str, Any]:
+    """The contract's recommendation object."""
+    return {
+        "need": found.need.text,
+        "constraints": need_json(found.need),
+        "results": [_recommended_json(result) for result in found.results],
+        "relaxed": list(found.relaxed),
+        "near_misses": [
+            {
+                "record_id": miss.record.id,
+                "broken_constraint": miss.broken[0],
+                "broken_constraints": list(miss.broken),
+                "unknown": miss.unknown,
+                "title": miss.record.source.title,
+            }
+            for miss in found.near_misses
+        ],
+        "left_out": list(found.left_out),
+        "generation": found.generation,
+    }
+
+
+def _recommended_json(result: Recommended) -> dict[str, Any]:
+    record, teaching = result.record, result.teaching
+    length = session_length(record, teaching)
+    return {
+        "record_id": record.id,
+        "title": record.source.title,
+        "score": result.score,
+        "why": [{"text": why.text, "passage_id": why.passage_id} for why in result.why],
+        "audience": list(record.audience),
+        # The shortest sitting in which it is given; both ends where the record gives a range.
+        "session_minutes": length[0] if length else None,
+        "session_range": list(length) if length else None,
+        "total_minutes": record.total_minutes,
+        "format": record.format,
+        "delivery": list(teaching.delivery),
+        "kind": record.source.kind,
+        "tier": record.source.tier,
+        "country": record.country,
+        "access": record.source.access,
+        "evaluated": teaching.evaluated.value if teaching.evaluated else None,
+        "url": record.source.link,
+        "doi": record.source.doi,
+        "unmet": list(result.unmet),
     }
 
 

