@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.assembly import assemble, assemble_recommender, open_verifier
-from bot.cards import recommendation_markdown
+from bot.assembly import assemble, assemble_planner, assemble_recommender, open_library, open_verifier
+from bot.cards import comparison_markdown, recommendation_markdown
+from bot.citing import STYLES
 from bot.contract import (
     batch_id,
     check_json,
@@ -18,16 +19,22 @@ from bot.contract import (
     read_check_line,
     recommendation_json,
     reply_json,
+    review_json,
 )
+from bot.decks import read_deck
+from bot.document import Document
 from bot.engine import Engine
+from bot.export import FORMATS, export, reading_list, syllabus_entry
 from bot.grounding import Verifier
 from bot.llm import destinations
 from bot.needs import read_need, with_options
+from bot.plan import Situation
 from bot.questions import check_question
 from bot.recheck import Standing, recheck_file
 from bot.recommender import RESULTS
 from bot.render import markdown
 from bot.reply import Outcome
+from bot.review import review, review_document
 from bot.settings import ChatSettings
 from knowledge.embedding import open_embedder
 from knowledge.errors import ChatbotError, QuestionError, SettingsError
@@ -60,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from bot.ui.page import serve
 
             return serve(assemble(chat, index), chat)
-        if options.command == "recommend":
-            return _recommend(index, options)
+        if options.command in FACULTY:
+            return FACULTY[options.command](index, options)
         return _ask(chat, index, options)
     except ChatbotError as error:
         if options.debug:
@@ -98,6 +105,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="print JSON lines, which this command always does")
     _add_recommend(commands.add_parser("recommend", parents=[shared], help="find curriculum resources for a need"))
+    plan = commands.add_parser("plan", parents=[shared], help="build a one-page advocacy plan")
+    plan.add_argument("goal", help="what you want to change, in quotes")
+    for field in ("role", "school", "allies", "risks", "time"):
+        plan.add_argument(f"--{field}", default="", help=f"your {field}, in your own words")
+    _add_output(plan, "md")
+    review = commands.add_parser("review", parents=[shared], help="question slides or an outline; nothing is kept")
+    review.add_argument("file", type=Path, help="md, txt, pptx, docx or pdf")
+    review.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
+    _add_output(review, "md")
+    exporting = commands.add_parser("export", parents=[shared], help="write resources as a reading list or references")
+    exporting.add_argument("record", nargs="+", help="ids of records")
+    exporting.add_argument("--as", dest="layout", choices=("list", "syllabus", "comparison"), default="list")
+    _add_output(exporting, "md")
     chat = commands.add_parser("chat", parents=[shared], help="open the chat page")
     chat.add_argument("--host", help="address to listen on (UPSTANDER_HOST)")
     chat.add_argument("--port", type=int, help="port to listen on (UPSTANDER_PORT)")
@@ -124,6 +144,60 @@ def _add_recommend(recommend: argparse.ArgumentParser) -> None:
     recommend.add_argument("--json", action="store_true", help="print JSON on standard output and nothing else there")
 
 
+def _add_output(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--to", default=default, choices=FORMATS, help=f"format ({default})")
+    command.add_argument("--style", default="vancouver", choices=STYLES, help="citation style (vancouver)")
+    command.add_argument("--out", type=Path, help="file to write; without it, text goes to standard output")
+
+
+def _write(document: Document, options: argparse.Namespace) -> int:
+    content = export(document, options.to, options.style)
+    if options.out is None:
+        if options.to in ("docx", "pdf"):
+            raise SettingsError(f"Name a file for {options.to}: --out FILE.{options.to}")
+        print(content.decode("utf-8-sig"), end="")
+        return 0
+    try:
+        options.out.write_bytes(content)
+    except OSError as error:
+        raise SettingsError(f"{options.out} cannot be written ({error.strerror}). Name another file.") from error
+    print(f"Wrote {options.out}.", file=sys.stderr)
+    return 0
+
+
+def _plan(index: IndexSettings, options: argparse.Namespace) -> int:
+    situation = Situation(options.goal, options.role, options.school, options.allies, options.risks, options.time)
+    return _write(assemble_planner(index).plan(situation), options)
+
+
+def _review(index: IndexSettings, options: argparse.Namespace) -> int:
+    try:
+        content = options.file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"The file {options.file} cannot be read ({error.strerror}).") from error
+    library, _ = open_library(index)
+    records = {record.id: record for record in library.get().records}
+    found = review(read_deck(options.file.name, content), records)
+    if options.json:
+        print(json.dumps(review_json(found), ensure_ascii=False))
+        return 0
+    return _write(review_document(found, records), options)
+
+
+def _export(index: IndexSettings, options: argparse.Namespace) -> int:
+    library, _ = open_library(index)
+    known = {record.id: record for record in library.get().records}
+    if missing := [name for name in options.record if name not in known]:
+        raise SettingsError(f"There is no record {missing[0]!r}. Use ids that recommend --json prints as record_id.")
+    records = [known[name] for name in dict.fromkeys(options.record)]
+    if options.layout == "comparison":
+        print(comparison_markdown(records), end="")
+        return 0
+    if options.layout == "syllabus" and len(records) != 1:
+        raise SettingsError("A syllabus entry is made of one record; name one id.")
+    return _write(syllabus_entry(records[0]) if options.layout == "syllabus" else reading_list(records), options)
+
+
 def _recommend(index: IndexSettings, options: argparse.Namespace) -> int:
     if not 1 <= options.k <= 50:
         raise SettingsError(f"-k is {options.k}; give a number from 1 to 50.")
@@ -146,6 +220,9 @@ def _recommend(index: IndexSettings, options: argparse.Namespace) -> int:
     else:
         print(recommendation_markdown(found), end="")
     return 0
+
+
+FACULTY = {"recommend": _recommend, "plan": _plan, "review": _review, "export": _export}
 
 
 def _ask(chat: ChatSettings, index: IndexSettings, options: argparse.Namespace) -> int:

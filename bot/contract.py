@@ -8,6 +8,7 @@ from bot.needs import Need
 from bot.recommender import Recommendation, Recommended, asked
 from bot.render import markdown
 from bot.reply import Reply, Turn
+from bot.review import Review
 from knowledge.errors import QuestionError
 from knowledge.teaching import session_length
 
@@ -128,6 +129,31 @@ def _recommended_json(result: Recommended) -> dict[str, Any]:
         "url": record.source.link,
         "doi": record.source.doi,
         "unmet": list(result.unmet),
+    }
+
+
+def review_json(found: Review) -> dict[str, Any]:
+    """A review: each finding with its quote, and the statements that say why."""
+    return {
+        "slides": found.slides,
+        "findings": [
+            {
+                "slide": finding.slide,
+                "quote": finding.quote,
+                "code": finding.code,
+                "problem": finding.problem,
+                "suggest": finding.suggest,
+                "why": [{"record_id": p.record_id, "passage_id": p.id, "text": p.text} for p in finding.why],
+            }
+            for finding in found.findings
+        ],
+        "not_covered": [
+            {
+                "topic": gap.topic,
+                "why": [{"record_id": p.record_id, "passage_id": p.id, "text": p.text} for p in gap.why],
+            }
+            for gap in found.gaps
+        ],
     }
 
 

@@ -1,7 +1,6 @@
 """An uploaded deck or outline to slides, in memory: Markdown, text, PPTX, DOCX, PDF. Door to python-pptx, python-docx and pypdf.
 
-Nothing is written anywhere. Sizes are checked before a library reads a byte; captions and alternative texts of
-images count as text.
+Nothing is written anywhere. Sizes are checked before a library reads a byte; alternative texts of images count as text.
 """
 
 import io

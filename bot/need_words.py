@@ -28,6 +28,7 @@ ASKERS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
         r"\bi (?:direct|run|lead|co-?lead|coordinate|co-ordinate|organi[sz]e|manage|oversee|chair|head"
         r"|write for) (?:an?|the|our|my|this)?"
         r" ?(?:[\w/'-]+ ){0,3}$")),
+    ("before", True, re.compile(r"\bwith (?:(?:trained|volunteer|senior|peer|small-group) )+$")),
     ("before", True, re.compile(
         r"\b(?:ask|tell|show|convince|persuade|from|by|approach|email|told|meet|meeting with|report to"
         r"|answer to) (?:(?:our|the|my|a|an) )?$")),

@@ -551,7 +551,8 @@ def wanted(folded: str) -> tuple[Format | None, bool]:
 
 
 _evaluated = re.compile(
-    r"\b(?:evaluated|validated|tested|piloted and|surveyed|(?:with|have|has|any|measured|real|proven"
+    r"\b(?:evaluated|validated|tested|randomi[sz]ed|controlled trial|trial evidence|piloted and|surveyed"
+    r"|(?:with|have|has|any|measured|real|proven"
     r"|published) (?:\w+ )?(?:outcomes|results|outcome data|evaluation)|measured|(?:has|have|been|actually"
     r"|ever) (?:been )?shown to"
     r"|shown to (?:work|change)|evidence (?:that|of) (?:it|effect|impact)|proof|trial[- ]level|effect (?:was"

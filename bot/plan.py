@@ -1,7 +1,7 @@
 """A one-page advocacy plan from a goal and a situation: every line is a cited statement or marked as the person's own words.
 
-Nothing is written for the person: the plan puts statements of the knowledge beside what they said. After editing, a line that is
-no longer a statement word for word is their own.
+Nothing is written for the person: the plan puts statements of the knowledge beside what they said. After editing, a line that
+is no longer a statement word for word is their own.
 """
 
 import re
@@ -47,13 +47,13 @@ class Part:
 
 
 PARTS = (
-    Part("Evidence to bring", "findings evidence audit survey results", (Facet.FINDING,), frozenset(), 3),
+    Part("Evidence to bring", "findings evidence audit survey results", (Facet.FINDING,), frozenset(), 2),
     Part(
         "Steps",
         "students change curriculum steps meeting dean committee proposal how to",
         (Facet.PRACTICE,),
         frozenset({"advocacy skills", "organising skills", "student-led change", "curriculum reform", "learner activism"}),
-        4,
+        3,
         ("time",),
     ),
     Part(
@@ -61,7 +61,7 @@ PARTS = (
         "find allies faculty partners curriculum committee coalition",
         (Facet.PRACTICE, Facet.SUMMARY),
         frozenset({"allyship", "organising skills", "student-led change", "mentorship and support"}),
-        3,
+        2,
         ("allies",),
         about_goal=False,
     ),
@@ -70,7 +70,7 @@ PARTS = (
         "risks retaliation backlash burnout minority tax protect students safely",
         (Facet.PRACTICE, Facet.CAUTION, Facet.FINDING),
         frozenset({"retaliation", "burnout and wellbeing", "barriers and resistance", "professionalism", "minority tax"}),
-        3,
+        2,
         ("risks",),
         about_goal=False,
     ),
@@ -79,7 +79,7 @@ PARTS = (
         "measure progress evaluate advocacy outcomes indicators report",
         (Facet.PRACTICE,),
         frozenset({"measuring impact", "report cards"}),
-        2,
+        1,
         about_goal=False,
     ),
 )  # fmt: skip
