@@ -115,7 +115,7 @@ def estimate_of(
 ) -> Estimate:
     """Any statistic of the rows, given as their numbers, with its cluster-bootstrap interval.
 
-    A draw for which the statistic is None (a class is missing) is left out of the interval.
+    A draw for which the statistic is None (a class is missing) is left out; draws that all agree give no interval.
     """
     rows = np.arange(len(clusters))
     value = statistic(rows) if len(rows) else None
@@ -130,8 +130,8 @@ def estimate_of(
         if sample is not None:
             found.append(sample)
     low, high = np.percentile(found, [2.5, 97.5]) if len(found) > draws / 2 and len(names) > 1 else (None, None)
-    if low == high and value in (0.0, 1.0):
-        low, high = certain_interval(value, len(names))
+    if low == high:  # every draw says the same, which bounds nothing
+        low = high = None
     return Estimate(
         value, None if low is None else float(low), None if high is None else float(high), len(rows), 0, len(names)
     )

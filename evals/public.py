@@ -119,14 +119,12 @@ def _claim_figures(
             lambda n: metrics.balanced_accuracy(shown[n], labels[n]),
             "decision to show against label",
         ),
-        "shown_precision": (
-            lambda n: float(labels[n][shown[n]].mean()) if shown[n].any() else None,
-            "claims that would be shown and are supported",
-        ),
-        "shown": (lambda n: float(shown[n].mean()), "claims that would be shown"),
     }
     for figure, (statistic, about) in figures.items():
         tally.special(f"{name}.{figure}", metrics.estimate_of(statistic, owners, draws=200), about)
+    right = metrics.estimate([float(x) for x in labels[shown]], [o for o, s in zip(owners, shown, strict=True) if s])
+    tally.special(f"{name}.shown_precision", right, "claims that would be shown and are supported")
+    tally.special(f"{name}.shown", metrics.estimate([float(x) for x in shown], owners), "claims that would be shown")
 
 
 def _by_kind(tally: Tally, split: str, rows: Sequence[Mapping[str, Any]], shown: NDArray[np.bool_]) -> None:

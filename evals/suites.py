@@ -219,10 +219,9 @@ def grounding(lab: Lab) -> Suite:
                 )
             )
     owners = [key for key, _, _ in micro]
-    flags = np.array([supported for _, supported, _ in micro], dtype=float)
     tally.special(
         "groundedness_micro",
-        metrics.estimate_of(lambda rows: float(flags[rows].mean()), owners),
+        metrics.estimate([float(supported) for _, supported, _ in micro], owners),
         "share of all claims that their citations support",
     )
     # A verbatim claim needs no judge, so only the others carry the judge's error.
@@ -700,13 +699,10 @@ def verifier(lab: Lab) -> Suite:
             lambda n: metrics.auroc(scores[n], labels[n]),
             "chance that a supported claim scores above an unsupported one",
         ),
-        (
-            "shown_precision",
-            lambda n: float(labels[n][shown_flags[n]].mean()) if shown_flags[n].any() else None,
-            "claims that would be shown and are supported",
-        ),
     ):
         tally.special(name, metrics.estimate_of(statistic, clusters), about)
+    right = metrics.estimate([float(row[3]) for row in rows if row[2]], [row[0] for row in rows if row[2]])
+    tally.special("shown_precision", right, "claims that would be shown and are supported")
     return tally.result()
 
 
