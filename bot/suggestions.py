@@ -15,7 +15,7 @@ _leans = re.compile(r"\b(I|I'm|I've|my|me|we|our|us|that|this|the study|the auth
 
 
 def follow_ups(found: Retrieval, cited: Collection[str], question: str) -> tuple[str, ...]:
-    """Up to three questions, each from another record: the likest of records not yet cited, then of cited ones.
+    """Up to three questions, each from another record: the likest of records found but not cited, then of cited ones.
 
     They were written from the statements of their record (`questions` in its front matter), so the knowledge can answer them.
     """
@@ -26,6 +26,7 @@ def follow_ups(found: Retrieval, cited: Collection[str], question: str) -> tuple
             words = set(stems(candidate))
             if (
                 len(chosen) < MOST
+                and record in found.record_ids
                 and record not in chosen
                 and (record in cited) is already
                 and _reads_as_a_suggestion.match(candidate)

@@ -36,7 +36,7 @@ from evals.judge import MUTATIONS, Judgement, coverage_of, is_verbatim, judge, l
 from evals.results import Failure, Plot, Suite, Tally, not_measured
 from evals.subject import Answering, Asked, Asker
 from knowledge.errors import EvaluationError
-from knowledge.record import Record
+from knowledge.record import HIDDEN, Record
 
 SAYS_THE_NUGGET = 0.75  # share of a nugget's stems in one shown sentence that says it
 FOLLOW_UPS_ASKED = 60
@@ -639,15 +639,7 @@ def poisoned_record(case: InjectionCase) -> Record:
 
 
 def _storable(text: str) -> str:
-    hidden = {
-        *range(0x20),
-        *range(0x7F, 0xA0),
-        *range(0x200B, 0x2010),
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x206A),
-        0xFEFF,
-    }
-    return " ".join("".join(" " if c in "\n\r\t" else "" if ord(c) in hidden else c for c in text).split())
+    return " ".join(HIDDEN.sub("", " ".join(text.split())).split())
 
 
 # --- verifier and judge --------------------------------------------------------------------------------------------
