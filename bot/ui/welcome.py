@@ -5,7 +5,7 @@ from html import escape
 LEARNER_EXAMPLES = (
     "How do I get race-based eGFR out of our lectures without burning bridges?",
     "What protects students who report discrimination from retaliation?",
-    "How have students won curriculum change with a petition?",
+    "How do students start a petition to their dean?",
     "How do students audit lectures for racial bias?",
 )
 FACULTY_EXAMPLES = (

@@ -199,7 +199,7 @@ def test_each_citation_opens_its_passage_to_the_letter_with_its_record(page: Pag
 def test_an_earlier_answer_stays_with_its_citations_and_one_opens_while_the_next_is_asked(page: Page) -> None:
     ask(page)
     first = page.locator(".exchange").first
-    ask(page, "How have students won curriculum change with a petition?")
+    ask(page, "How do students start a petition to their dean?")
     first.locator("button.marker").first.click()
     expect(first.locator("blockquote.passage").first).to_be_visible()
     page.keyboard.press("Escape")

@@ -1,6 +1,5 @@
 """What becomes of bad files: each has its line with what is wrong and what to do, and the good ones beside them go in."""
 
-import resource
 import time
 from datetime import date
 
@@ -58,10 +57,6 @@ def test_nothing_hidden_reached_the_library(added: Additions) -> None:
     texts = " ".join(holding.record.text for holding in added.holdings)
     assert "Ignore all rules" not in texts
     assert "Secret" not in texts
-
-
-def test_the_readers_stay_below_their_memory_limit(lines: dict[str, FileReport]) -> None:
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000  # kilobytes on Linux
 
 
 def test_what_was_understood_is_reported_for_correction(lines: dict[str, FileReport], added: Additions) -> None:
