@@ -4,6 +4,7 @@ python -m tests.ingest.reading_along 2000 10
 """
 
 import multiprocessing
+import queue
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from knowledge.generation import GenerationStore
 from knowledge.index import LiveIndex
 from knowledge.record import Facet, render_record
 from knowledge.settings import IndexSettings
-from tests.fakes import LetterEmbedder, record
+from tests.fakes import GivenCare, LetterEmbedder, record
 
 WORKS = 8
 
@@ -39,7 +40,7 @@ def ask(settings: IndexSettings, questions: int, results: Any, enough: Any) -> N
     """Ask until `questions` were asked and the rebuilds are over; report counts of generations, mixtures and faults."""
     store = GenerationStore(settings.index_folder)
     library = LiveIndex(store, LetterEmbedder.identity)
-    engine = Engine(library, Retriever(LetterEmbedder()), ExtractiveDrafter(), CascadeVerifier(), 1_000)
+    engine = Engine(library, Retriever(LetterEmbedder()), ExtractiveDrafter(), CascadeVerifier(), GivenCare(), 1_000)
     seen: Counter[str] = Counter()
     generations: dict[str, set[str]] = {}
     number = 0
@@ -71,7 +72,14 @@ def run(folder: Path, questions: int, rebuilds: int) -> dict[str, int]:
         assert build(settings, LetterEmbedder).published
         time.sleep(0.2)
     enough.set()
-    seen: dict[str, int] = results.get(timeout=600)
+    alive = True
+    while True:  # a reader that died would leave the queue empty for ever
+        try:
+            seen: dict[str, int] = results.get(timeout=1)
+            break
+        except queue.Empty:
+            assert alive, f"the reader ended with exit code {reader.exitcode}"
+            alive = reader.is_alive()
     reader.join(60)
     return seen
 
