@@ -27,11 +27,11 @@ SHOWN = 0.5  # the least support of a claim that is shown
 SAME = 0.8  # share of stems in common above which two claims say the same
 LEGAL: Mapping[str, frozenset[str | None]] = {
     "answer": frozenset({None}),
-    "abstain": frozenset({"no_evidence", "unsupported", "unsupported_premise"}),
+    "abstain": frozenset({"no_evidence", "unsupported", "unsupported_premise", "language"}),
     "refuse": frozenset({"harmful", "out_of_scope", "professional_advice"}),
     # A disclosure of racism is met with support and has no reason of its own in the contract.
     "support": frozenset({"crisis", None}),
-    "clarify": frozenset({"empty", "too_long", "language"}),
+    "clarify": frozenset({"empty", "too_long"}),
 }
 
 
