@@ -12,6 +12,7 @@ from knowledge.embedding import Embedder, Vectors
 from knowledge.index import PassageIndex, searched_text
 from knowledge.lexical import LexicalIndex, stems
 from knowledge.passage import Hit
+from knowledge.record import Facet
 from knowledge.spelling import Speller
 
 CANDIDATES = 100  # rows taken from each search before fusion
@@ -67,7 +68,7 @@ class Retriever:
         hits = self._passage_hits(index, vector, terms, scores, [int(number) for number in ranked[:RECORDS_OFFERED]])
         evidence = tuple(
             Evidence(f"E{place}", hit, index.records[index.record_number[hit.passage.record_id]])
-            for place, hit in enumerate(hits[:PASSAGES_OFFERED], start=1)
+            for place, hit in enumerate(offered(hits), start=1)
         )
         best = float(scores[ranked[0]]) if ranked else 0.0
         return Retrieval(
@@ -157,6 +158,20 @@ class Retriever:
             for n, row in enumerate(rows)
         ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))
+
+
+def offered(hits: Sequence[Hit]) -> list[Hit]:
+    """The best hits, and behind them the best caution of each of their records that is left without one.
+
+    A finding is shown with a caution of its record, however little that caution has to do with the question's words.
+    """
+    best = list(hits[:PASSAGES_OFFERED])
+    cautions: dict[str, Hit] = {}
+    for hit in hits:
+        if hit.passage.facet is Facet.CAUTION:
+            cautions.setdefault(hit.passage.record_id, hit)
+    offered_records = dict.fromkeys(hit.passage.record_id for hit in best)
+    return best + [cautions[name] for name in offered_records if name in cautions and cautions[name] not in best]
 
 
 def most_words_can_score(words: LexicalIndex, terms: Sequence[str]) -> float:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.retriever import Retriever, Weights
+from bot.retriever import PASSAGES_OFFERED, Retriever, Weights
 from knowledge.record import Facet
 from tests.fakes import LetterEmbedder, record, small_index
 
@@ -53,6 +53,14 @@ def test_a_misspelt_word_still_finds(tmp_path: Path) -> None:
 def test_a_question_without_any_known_word_is_not_answerable(tmp_path: Path) -> None:
     found = Retriever(LetterEmbedder()).retrieve(small_index(tmp_path, AAA), "7 8 9")
     assert not found.answerable
+
+
+def test_the_caution_of_an_offered_record_is_offered_though_it_fits_the_question_worst(tmp_path: Path) -> None:
+    findings = [(Facet.FINDING, f"cccc {n}") for n in range(PASSAGES_OFFERED + 5)]
+    index = small_index(tmp_path, record("one", *findings, (Facet.CAUTION, "zzzz"), (Facet.CAUTION, "zzzz cccc zzzz")))
+    evidence = Retriever(LetterEmbedder()).retrieve(index, "cccc").evidence
+    assert len(evidence) == PASSAGES_OFFERED + 1
+    assert evidence[-1].passage.text == "zzzz cccc zzzz"
 
 
 @pytest.mark.real
