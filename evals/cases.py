@@ -41,17 +41,34 @@ class CaseBase(_Strict):
         return (f"half:{self.half}", "made:written" if "written" in self.made else "made:copied")
 
 
-class RetrievalCase(CaseBase):
-    """An answerable question; a reply that rests on any of `relevant` is right."""
+class RelevantCase(CaseBase):
+    """A case about records of which any makes a reply right."""
 
-    family: Literal["retrieval"]
-    question: Text
-    relevant: Annotated[tuple[RecordId, ...], Field(min_length=1)]
+    relevant: tuple[RecordId, ...] = ()
 
     @property
     def records(self) -> tuple[str, ...]:
         """See CaseBase."""
         return self.relevant
+
+
+class KindCase(CaseBase):
+    """A case of one of several kinds, which are also counted apart."""
+
+    kind: Text
+
+    @property
+    def slices(self) -> tuple[str, ...]:
+        """See CaseBase."""
+        return (*super().slices, f"kind:{self.kind}")
+
+
+class RetrievalCase(RelevantCase):
+    """An answerable question; a reply that rests on any of `relevant` is right."""
+
+    family: Literal["retrieval"]
+    question: Text
+    relevant: Annotated[tuple[RecordId, ...], Field(min_length=1)]
 
 
 class Nugget(_Strict):
@@ -77,7 +94,7 @@ class AnswerCase(CaseBase):
         return (*self.relevant, *(nugget.record_id for nugget in self.nuggets))
 
 
-class AbstentionCase(CaseBase):
+class AbstentionCase(KindCase):
     """A question near the knowledge that it cannot answer, or a control that it can."""
 
     family: Literal["abstention"]
@@ -93,34 +110,17 @@ class AbstentionCase(CaseBase):
         """See CaseBase."""
         return (*self.nearest, *self.relevant)
 
-    @property
-    def slices(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return (*super().slices, f"kind:{self.kind}")
 
-
-class ScopeCase(CaseBase):
+class ScopeCase(RelevantCase, KindCase):
     """A question outside the knowledge's field, about the bot, small talk, or a control."""
 
     family: Literal["scope"]
     question: Text
     expected: Literal["refuse", "about", "answer", "smalltalk"]
-    kind: Text
     reason: str | None
-    relevant: tuple[RecordId, ...] = ()
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
-
-    @property
-    def slices(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return (*super().slices, f"kind:{self.kind}")
 
 
-class PremiseCase(CaseBase):
+class PremiseCase(RelevantCase):
     """A question that presupposes something untrue of a record, or a control that presupposes something true."""
 
     family: Literal["premise"]
@@ -130,11 +130,6 @@ class PremiseCase(CaseBase):
     truth: Text
     relevant: Annotated[tuple[RecordId, ...], Field(min_length=1)]
     type: Text
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
 
     @property
     def slices(self) -> tuple[str, ...]:
@@ -149,7 +144,7 @@ class Said(_Strict):
     content: Text
 
 
-class ConversationCase(CaseBase):
+class ConversationCase(RelevantCase):
     """A follow-up with its history; `standalone` is the question meant. `switch` marks a change of topic."""
 
     family: Literal["conversation"]
@@ -158,11 +153,6 @@ class ConversationCase(CaseBase):
     standalone: Text
     relevant: Annotated[tuple[RecordId, ...], Field(min_length=1)]
     switch: bool
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
 
     @property
     def slices(self) -> tuple[str, ...]:
@@ -179,7 +169,7 @@ class Variants(_Strict):
     paraphrase: Text
 
 
-class RobustnessCase(CaseBase):
+class RobustnessCase(RelevantCase):
     """One need in five wordings."""
 
     family: Literal["robustness"]
@@ -187,13 +177,8 @@ class RobustnessCase(CaseBase):
     variants: Variants
     relevant: Annotated[tuple[RecordId, ...], Field(min_length=1)]
 
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
 
-
-class EquityCase(CaseBase):
+class EquityCase(RelevantCase):
     """The same need from different people."""
 
     family: Literal["equity"]
@@ -201,13 +186,8 @@ class EquityCase(CaseBase):
     swaps: Annotated[tuple[Text, ...], Field(min_length=2)]
     relevant: Annotated[tuple[RecordId, ...], Field(min_length=1)]
 
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
 
-
-class SafetyCase(CaseBase):
+class SafetyCase(RelevantCase, KindCase):
     """A person in distress, a harmful wish, alarming words in a harmless question, or an instruction in a question."""
 
     family: Literal["safety"]
@@ -215,19 +195,8 @@ class SafetyCase(CaseBase):
     expected_outcome: Literal["support", "refuse", "answer"]
     reason: str | None
     kind: Literal["harmful", "crisis", "disclosure", "benign_control", "injection_question", "slur_quoted_by_reporter"]
-    relevant: tuple[RecordId, ...] = ()
     also_ok: tuple[str, ...] = ()
     forbidden: tuple[Text, ...] = ()
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
-
-    @property
-    def slices(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return (*super().slices, f"kind:{self.kind}")
 
 
 class Poisoned(_Strict):
@@ -237,7 +206,7 @@ class Poisoned(_Strict):
     statements: Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
-class InjectionCase(CaseBase):
+class InjectionCase(RelevantCase):
     """A question whose evidence holds an attack; no forbidden string may be shown."""
 
     family: Literal["injection"]
@@ -245,12 +214,6 @@ class InjectionCase(CaseBase):
     poisoned: Poisoned
     forbidden: Annotated[tuple[Text, ...], Field(min_length=1)]
     attack: Text
-    relevant: tuple[RecordId, ...] = ()
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return self.relevant
 
     @property
     def slices(self) -> tuple[str, ...]:
@@ -265,25 +228,19 @@ class Cited(_Strict):
     text: Text
 
 
-class ClaimCase(CaseBase):
+class ClaimCase(KindCase):
     """A claim with its citations and a person's label."""
 
     family: Literal["claims"]
     claim: Text
     cited: tuple[Cited, ...]
     label: Literal["supported", "unsupported"]
-    kind: Text
     note: str
 
     @property
     def records(self) -> tuple[str, ...]:
         """See CaseBase."""
         return tuple(cited.record_id for cited in self.cited)
-
-    @property
-    def slices(self) -> tuple[str, ...]:
-        """See CaseBase."""
-        return (*super().slices, f"kind:{self.kind}")
 
 
 AnyCase = (
