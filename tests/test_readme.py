@@ -7,13 +7,14 @@ import pytest
 from pydantic import BaseModel
 
 from bot.settings import ChatSettings
+from evals.settings import EvalSettings
 from knowledge.errors import SettingsError
 from knowledge.settings import IndexSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-SETTINGS: list[type[BaseModel]] = [IndexSettings, ChatSettings]
+SETTINGS: list[type[BaseModel]] = [IndexSettings, ChatSettings, EvalSettings]
 
 
 def test_the_table_names_every_setting_with_its_own_description() -> None:
