@@ -14,7 +14,7 @@ from bot.recommender import Recommender
 from bot.retriever import Retriever
 from bot.settings import ChatSettings
 from bot.vectors import StoredVectors
-from knowledge.embedding import open_embedder
+from knowledge.embedding import RememberingEmbedder, open_embedder
 from knowledge.errors import SettingsError
 from knowledge.generation import GenerationStore
 from knowledge.index import LiveIndex
@@ -26,7 +26,7 @@ def assemble(chat: ChatSettings, index: IndexSettings) -> Engine:
     model = None if chat.model == "extractive" else ChatModelDrafter(open_chat_model(chat.model, chat))
     store = GenerationStore(index.index_folder)
     store.current()  # a missing index is said before seconds go into the encoder
-    embedder = open_embedder(index.embedder, index.models_folder)
+    embedder = RememberingEmbedder(open_embedder(index.embedder, index.models_folder))
     library = LiveIndex(store, embedder.identity, index.chroma)
     retriever = Retriever(embedder)
     intents = IntentReader.open(embedder, library.get().question_vectors)

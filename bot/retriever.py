@@ -63,7 +63,8 @@ class Retriever:
         read = self.corrected(index, question)
         (vector,) = self._embedder.embed([read])
         terms = stems(read)
-        scores = self._record_scores(index, vector, terms)
+        near = index.nearest_questions(vector, CANDIDATES)
+        scores = self._record_scores(index, vector, terms, near)
         ranked = sorted(np.flatnonzero(np.isfinite(scores)), key=lambda n: (-scores[n], index.records[n].id))
         hits = self._passage_hits(index, vector, terms, scores, [int(number) for number in ranked[:RECORDS_OFFERED]])
         evidence = tuple(
@@ -74,7 +75,7 @@ class Retriever:
         return Retrieval(
             evidence=evidence,
             record_ids=tuple(index.records[number].id for number in ranked[:RECORDS_NAMED]),
-            near_questions=self._near_questions(index, vector),
+            near_questions=_alike(index, vector, near),
             best_score=best,
             answerable=bool(evidence) and best >= self._threshold,
         )
@@ -97,11 +98,13 @@ class Retriever:
             self._spelling = (index.manifest.id, Speller(map(searched_text, index.records), self._embedder.knows))
         return self._spelling[1]
 
-    def _record_scores(self, index: PassageIndex, vector: Vectors, terms: Sequence[str]) -> NDArray[np.float64]:
+    def _record_scores(
+        self, index: PassageIndex, vector: Vectors, terms: Sequence[str], near: Sequence[int]
+    ) -> NDArray[np.float64]:
         """The fused score of each candidate record, minus infinity for the others; shape (number of records,)."""
         words = index.record_words.scores(terms) / most_words_can_score(index.record_words, terms)
         candidates = {int(index.owners[row]) for row in index.nearest_passages(vector, CANDIDATES)}
-        candidates |= {int(index.question_owners[row]) for row in index.nearest_questions(vector, CANDIDATES)}
+        candidates |= {int(index.question_owners[row]) for row in near}
         candidates |= {int(number) for number in np.argsort(-words)[:CANDIDATES] if words[number] > 0}
         chosen = np.array(sorted(candidates), dtype=np.int64)
         scores = np.full(len(index.records), -np.inf)
@@ -122,15 +125,6 @@ class Retriever:
             weights.passage_cosine * passage + weights.question_cosine * question + weights.record_words * words[chosen]
         )
         return fused
-
-    def _near_questions(self, index: PassageIndex, vector: Vectors) -> tuple[tuple[str, str], ...]:
-        """Record id and text of the records' own questions that are alike enough to be of interest too."""
-        near = index.nearest_questions(vector, CANDIDATES)
-        return tuple(
-            (index.records[index.question_owners[row]].id, index.questions[row])
-            for row in near
-            if index.question_vectors[row] @ vector >= ALIKE
-        )
 
     def _passage_hits(
         self,
@@ -158,6 +152,15 @@ class Retriever:
             for n, row in enumerate(rows)
         ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))
+
+
+def _alike(index: PassageIndex, vector: Vectors, near: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Record id and text of the records' own questions that are alike enough to be of interest too."""
+    return tuple(
+        (index.records[index.question_owners[row]].id, index.questions[row])
+        for row in near
+        if index.question_vectors[row] @ vector >= ALIKE
+    )
 
 
 def offered(hits: Sequence[Hit]) -> list[Hit]:

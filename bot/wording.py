@@ -275,6 +275,7 @@ def kin(left: str, right: str) -> bool:
     return left == right or right in _families().get(left, ())
 
 
+@lru_cache(maxsize=100_000)
 def related(left: str, right: str) -> bool:
     """True for words of one family: to apologise and an apology, a nurse and nursing."""
     if left == right:

@@ -12,6 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -172,6 +173,32 @@ class OnnxEncoder:
     def knows(self, word: str) -> bool:
         """See Embedder."""
         return self._tokenizer.token_to_id(word) is not None
+
+
+class RememberingEmbedder:
+    """Embeds a single text once for all the steps of a reply that ask for it; the last `most` are kept, in memory only."""
+
+    def __init__(self, embedder: Embedder, most: int = 64) -> None:
+        self._embedder = embedder
+        self._one = lru_cache(maxsize=most)(self._embed_one)
+
+    @property
+    def identity(self) -> str:
+        """See Embedder."""
+        return self._embedder.identity
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See Embedder. Several texts at once are the work of an index build, which does not come twice."""
+        return self._one(texts[0])[np.newaxis] if len(texts) == 1 else self._embedder.embed(texts)
+
+    def knows(self, word: str) -> bool:
+        """See Embedder."""
+        return self._embedder.knows(word)
+
+    def _embed_one(self, text: str) -> Vectors:
+        (row,) = self._embedder.embed([text])
+        row.setflags(write=False)
+        return np.asarray(row)
 
 
 def _weights_digest(model: Any) -> str:

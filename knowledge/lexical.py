@@ -72,6 +72,7 @@ def words(text: str) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=50_000)
 def american(word: str) -> str:
     """The American spelling of a lower-case word.
 
@@ -90,7 +91,12 @@ def stems(text: str) -> list[str]:
     >>> stems("The students' petitions"), stems("petitioning student")
     (['student', 'petit'], ['petit', 'student'])
     """
-    return stem_words(words(text))
+    return list(_stems(text))
+
+
+@lru_cache(maxsize=8_192)  # a reply compares the same statements in several steps
+def _stems(text: str) -> tuple[str, ...]:
+    return tuple(stem_words(words(text)))
 
 
 def stem_words(found: Sequence[str]) -> list[str]:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,9 @@ import pytest
 from knowledge.embedding import (
     Embedder,
     OnnxEncoder,
+    RememberingEmbedder,
     TorchEncoder,
+    Vectors,
     open_embedder,
     packaged_identity,
     packaged_model_folder,
@@ -23,11 +26,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(
-    params=["fake", pytest.param("onnx", marks=pytest.mark.real), pytest.param("torch", marks=pytest.mark.real)]
+    params=[
+        "fake",
+        "remembering",
+        pytest.param("onnx", marks=pytest.mark.real),
+        pytest.param("torch", marks=pytest.mark.real),
+    ]
 )
 def embedder(request: pytest.FixtureRequest, models: Path) -> Embedder:
     if request.param == "fake":
         return LetterEmbedder()
+    if request.param == "remembering":
+        return RememberingEmbedder(LetterEmbedder())
     if request.param == "onnx":
         return open_embedder("packaged", models)
     return TorchEncoder(str(packaged_model_folder()), packaged_identity())
@@ -42,6 +52,24 @@ def test_every_embedder_gives_one_unit_row_a_text_whatever_the_order(embedder: E
     assert embedder.embed([]).shape[0] == 0
     assert embedder.identity
     assert not embedder.knows("studnets")
+
+
+def test_a_text_is_embedded_once_and_what_is_remembered_cannot_be_changed() -> None:
+    asked: list[str] = []
+
+    class Counting(LetterEmbedder):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            asked.extend(texts)
+            return super().embed(texts)
+
+    embedder = RememberingEmbedder(Counting(), most=1)
+    first = embedder.embed(["abc"])
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 7
+    assert (embedder.embed(["abc"]) == first).all()
+    embedder.embed(["xyz"])
+    embedder.embed(["abc"])
+    assert asked == ["abc", "xyz", "abc"]
 
 
 @pytest.mark.real
