@@ -14,6 +14,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -24,9 +25,11 @@ import httpx
 import numpy as np
 from chromadb.api import ClientAPI
 from chromadb.api.client import Client
+from chromadb.api.collection_configuration import CreateHNSWConfiguration
 from chromadb.api.models.Collection import Collection
 from chromadb.config import Settings
 from chromadb.errors import ChromaError, InternalError, NotFoundError, RateLimitError, UniqueConstraintError
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from knowledge.embedding import Vectors
@@ -49,7 +52,14 @@ logger = logging.getLogger(__name__)
 FORMAT = 1  # raise it when files, tokens or offsets change their meaning
 PASSAGES, QUESTIONS = "passages", "questions"
 ADD_BATCH = 200
-SEARCH_WIDTH = 200  # HNSW ef_search; at the default of 100, Chroma missed some own vectors (docs/decisions/0003)
+COPY_PREFIX, COPY_LOCK = "upstander-reader-", "held"
+# At Chroma's defaults (100, 100, 16) some own vectors were missed (docs/decisions/0003).
+GRAPH: CreateHNSWConfiguration = {
+    "space": "cosine",  # trap: the default is l2, and a collection that exists keeps its own without a word
+    "ef_search": 200,
+    "ef_construction": 400,
+    "max_neighbors": 32,
+}
 OWN_VECTORS_CHECKED = 20_000  # rows up to which each is looked for
 SAMPLED_VECTORS = 2_000
 OPEN_TRIES = 3
@@ -74,6 +84,15 @@ def searched_text(record: Record) -> str:
     ):  # fmt: skip
         parts += [str(value)] if value else []
     return " ".join(parts)
+
+
+def read_records(folder: Path) -> list[Record]:
+    """The records of a generation, in their order. Raises IndexCorrupt."""
+    try:
+        with (folder / "records.jsonl").open(encoding="utf-8") as file:
+            return [Record.model_validate_json(line) for line in file]
+    except (OSError, ValueError) as error:
+        raise IndexCorrupt(f"The index {folder.name} cannot be read. {REBUILD}") from error
 
 
 def write_generation(
@@ -154,12 +173,7 @@ def _write_embedded(folder: Path, rows: Rows) -> None:
 
 
 def _create(client: ClientAPI, name: str) -> Collection:
-    return client.create_collection(
-        name,
-        # Trap: the default distance is l2, and a collection that exists keeps its own without a word.
-        configuration={"hnsw": {"space": "cosine", "ef_search": SEARCH_WIDTH}},
-        embedding_function=None,
-    )
+    return client.create_collection(name, configuration={"hnsw": GRAPH}, embedding_function=None)
 
 
 def _fill(
@@ -169,17 +183,31 @@ def _fill(
     vectors: Vectors,
     run: Callable[[Callable[[], None]], None] = lambda call: call(),
 ) -> None:
-    for at in range(0, len(ids), ADD_BATCH):
-        end = min(at + ADD_BATCH, len(ids))
+    rows = list(twins(vectors))
+    for at in range(0, len(rows), ADD_BATCH):
+        some = rows[at : at + ADD_BATCH]
         # Trap: `add` keeps the old row of an existing id silently; `upsert` does not.
         batch = partial(
             collection.upsert,
-            ids=list(ids[at:end]),
-            embeddings=vectors[at:end],
-            documents=list(texts[at:end]),
-            metadatas=[{"row": row} for row in range(at, end)],
+            ids=[ids[row] for row in some],
+            embeddings=vectors[some],
+            documents=[texts[row] for row in some],
+            metadatas=[{"row": row} for row in some],
         )
         run(batch)
+
+
+def twins(vectors: Vectors) -> dict[int, list[int]]:
+    """The first row of each distinct vector to all rows that have it.
+
+    Only first rows go into Chroma: beside 200 equal vectors its graph loses others, and exports without abstracts, say,
+    have hundreds of passages of one text.
+    """
+    firsts: dict[bytes, int] = {}
+    rows: dict[int, list[int]] = {}
+    for row, vector in enumerate(vectors):
+        rows.setdefault(firsts.setdefault(vector.tobytes(), row), []).append(row)
+    return rows
 
 
 def server_prefix(library: str) -> str:
@@ -263,18 +291,22 @@ class ChromaSearch:
 
     def __init__(self, published: Path) -> None:
         """Copy and open. Raises IndexCorrupt."""
-        self._folder = tempfile.TemporaryDirectory(prefix="upstander-", ignore_cleanup_errors=True)
-        try:
-            copy = Path(self._folder.name) / "chroma"
-            shutil.copytree(published, copy)
-            self._client = _client(copy)
-            self._collections = {
-                name: self._client.get_collection(name, embedding_function=None) for name in (PASSAGES, QUESTIONS)
-            }
-        except (ChromaError, OSError, ValueError) as error:
-            self._folder.cleanup()
-            raise IndexCorrupt(f"The Chroma store of the index cannot be opened. {REBUILD}") from error
-        self.close = weakref.finalize(self, _give_back, self._client, self._folder)
+        sweep_copies()
+        with ExitStack() as held:
+            try:
+                folder = tempfile.TemporaryDirectory(prefix=COPY_PREFIX, ignore_cleanup_errors=True)
+                copy = Path(held.enter_context(folder)) / "chroma"
+                # Any thread may be the one that gives it back.
+                held.enter_context(FileLock(copy.with_name(COPY_LOCK), thread_local=False))
+                shutil.copytree(published, copy)
+                client = _client(copy)
+                held.callback(client.close)  # frees its file handles
+                self._collections = {
+                    name: client.get_collection(name, embedding_function=None) for name in (PASSAGES, QUESTIONS)
+                }
+            except (ChromaError, OSError, ValueError) as error:
+                raise IndexCorrupt(f"The Chroma store of the index cannot be opened. {REBUILD}") from error
+            self.close = weakref.finalize(self, held.pop_all().close)
 
     def nearest(self, collection: str, vector: Vectors, count: int) -> list[int]:
         """Row numbers of what lies nearest to a unit vector, best first. Raises IndexCorrupt."""
@@ -323,10 +355,14 @@ class ServerSearch:
         """Nothing to give back: the connection is shared and closes with the process."""
 
 
-def _give_back(client: Client, folder: "tempfile.TemporaryDirectory[str]") -> None:
-    """Close a client, which frees its file handles, and remove its copy."""
-    client.close()
-    folder.cleanup()
+def sweep_copies() -> None:
+    """Remove the private copies of readers that were killed: the operating system has dropped their locks."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{COPY_PREFIX}*"):
+        # One without a lock is being made, or is another person's.
+        with suppress(OSError, Timeout):
+            if (lock := folder / COPY_LOCK).is_file() and not lock.is_symlink():
+                with FileLock(lock, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 class ExactSearch:
@@ -353,9 +389,8 @@ class PassageIndex:
     def __init__(self, folder: Path, manifest: Manifest, dense: Search | None = None) -> None:
         self.manifest = manifest
         self.vectors: Vectors
+        self.records = read_records(folder)
         try:
-            with (folder / "records.jsonl").open(encoding="utf-8") as file:
-                self.records = [Record.model_validate_json(line) for line in file]
             self.vectors = np.load(folder / "vectors.npy", allow_pickle=False)
             self.question_vectors: Vectors = np.load(folder / "questions.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -419,23 +454,33 @@ class PassageIndex:
 
     def nearest_passages(self, vector: Vectors, count: int) -> list[int]:
         """Row numbers of the passages nearest to a unit vector, best first."""
-        return self._nearest(PASSAGES, vector, min(count, len(self.passages)))
+        return self._nearest(PASSAGES, self._twins, vector, count)
 
     def nearest_questions(self, vector: Vectors, count: int) -> list[int]:
         """Row numbers of the records' own questions nearest to a unit vector, best first."""
-        return self._nearest(QUESTIONS, vector, min(count, len(self.question_vectors)))
+        return self._nearest(QUESTIONS, self._question_twins, vector, count)
 
-    def _nearest(self, collection: str, vector: Vectors, count: int) -> list[int]:
-        if count == 0:
+    def _nearest(self, collection: str, twins: dict[int, list[int]], vector: Vectors, count: int) -> list[int]:
+        if not twins or not count:
             return []
         try:
-            return self._dense.nearest(collection, vector, count)
+            found = self._dense.nearest(collection, vector, min(count, len(twins)))
+            # A generation of an older version may have given Chroma every row.
+            return list(dict.fromkeys(twin for row in found for twin in twins.get(row, [row])))[:count]
         except ServerAway as error:
             logger.warning("searching exactly meanwhile: %s", error)
         except IndexCorrupt:
             logger.warning("chroma failed while searching: searching exactly from now on")
             self._dense = self._exact
         return self._exact.nearest(collection, vector, count)
+
+    @cached_property
+    def _twins(self) -> dict[int, list[int]]:
+        return twins(self.vectors)
+
+    @cached_property
+    def _question_twins(self) -> dict[int, list[int]]:
+        return twins(self.question_vectors)
 
     @cached_property
     def record_number(self) -> dict[str, int]:

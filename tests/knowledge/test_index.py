@@ -1,4 +1,8 @@
+import multiprocessing
+import os
 import shutil
+import signal
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +131,42 @@ def test_a_reader_stays_on_the_old_generation_when_the_new_one_is_damaged(store:
     live = LiveIndex(store, "letters")
     (store.path(publish(store, RECORDS[:1])) / "records.jsonl").write_text("{}")
     assert len(live.get().records) == 2
+
+
+def test_hundreds_of_equal_passages_hide_neither_themselves_nor_others(tmp_path: Path) -> None:
+    # As in an export whose abstracts say that there is none; digits count nothing in letter vectors, so the first are equal.
+    facts = [(Facet.FINDING, f"No abstract was given in {number}.") for number in range(400)]
+    facts += [(Facet.FINDING, f"{40 * chr(97 + n % 26)} {20 * chr(97 + n // 26)}") for n in range(200)]
+    store = GenerationStore(tmp_path)
+    publish(store, [record("export", *facts)])
+    assert problems(store.path(store.current())) == []
+    index = PassageIndex.open(store, "letters")
+    assert index.nearest_passages(index.vectors[399], 400) == list(range(400))
+    assert set(index.nearest_passages(index.vectors[399], 402)) > set(range(400))
+    assert index.nearest_passages(index.vectors[450], 1) == [450]
+
+
+def test_the_private_copy_of_a_killed_reader_is_removed_by_the_next_one(
+    store: GenerationStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "copies"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    other = multiprocessing.get_context("spawn").Process(target=open_and_die, args=(store.folder,))
+    other.start()
+    other.join()
+    assert len(list(place.glob("upstander-*"))) == 1
+    mine = PassageIndex.open(store, "letters")
+    beside = PassageIndex.open(store, "letters")
+    assert len(list(place.glob("upstander-*"))) == 2, "those in use stay"
+    assert mine.nearest_passages(mine.vectors[0], 1) == [0]
+    mine.close()
+    beside.close()
+    assert list(place.glob("upstander-*")) == []
+
+
+def open_and_die(folder: Path) -> None:
+    index = PassageIndex.open(GenerationStore(folder), "letters")
+    assert index.dense_search == "chroma"
+    os.kill(os.getpid(), signal.SIGKILL)
