@@ -2,25 +2,32 @@
 
 import errno
 import logging
-import multiprocessing
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ingest import apart
 from ingest.add import Additions
 from ingest.documents import DocumentStore, Holding
 from ingest.report import BuildReport, FileReport, Progress, no_progress
 from knowledge.embedding import Embedder, Vectors
 from knowledge.errors import IndexCorrupt, IndexMissing, IndexNotWritten, RecordError, ServerAway
 from knowledge.generation import GenerationStore, Manifest
-from knowledge.index import PassageIndex, content_digest, fingerprint, problems, sweep_server, write_generation
+from knowledge.index import (
+    PassageIndex,
+    content_digest,
+    fingerprint,
+    problems,
+    read_records,
+    sweep_server,
+    write_generation,
+)
 from knowledge.passage import passages_of_all
 from knowledge.record import Record, check_relations, read_record
 from knowledge.settings import ChromaAddress, IndexSettings
@@ -93,17 +100,18 @@ def remove(
     *,
     progress: Progress = no_progress,
 ) -> BuildReport:
-    """Remove added documents by record id with every trace: older generations, which still hold them, go as well.
+    """Remove added documents by record id with every trace: all older generations, which may hold them, go as well.
 
+    Killed at any moment, the same call completes it.
     Raises RecordError for an id that is no added document's (nothing is removed then), and what `build` raises.
     """
     store = GenerationStore(settings.index_folder)
     documents = DocumentStore(settings.documents_folder)
     with store.writing():
+        store.sweep_remains()
         held, damaged = documents.load()
-        live = _live(store)
-        # A removal that was killed half way may have dropped the file only.
-        there = {*held, *damaged, *(record.id for record in (live.records if live else []) if record.document)}
+        # A removal that was killed half way may have dropped the file only, or left an older generation.
+        there = {*held, *damaged, *(record.id for name in store.generations() for record in _documents_in(store, name))}
         curated = {record.id for record in _curated(settings.records)[0]}
         for name in names:
             if name in curated:
@@ -136,15 +144,9 @@ def _bring_up_to_date(
     _check_space(settings, len(vectors) + len(question_vectors))
     with disk_faults(settings), store.building() as folder:
         progress("writing", 0, 1)
-        manifest = write_generation(
-            folder,
-            plan.records,
-            vectors,
-            question_vectors,
-            fingerprint(embedder.identity),
-            settings.chroma,
-            store.library() if settings.chroma else "",
-        )
+        library = store.library() if settings.chroma else ""
+        identity = fingerprint(embedder.identity)
+        manifest = _written_apart(folder, plan.records, vectors, question_vectors, identity, settings.chroma, library)
         progress("checking", 0, 1)
         if found := verified_apart(folder, settings.chroma):
             raise IndexCorrupt(f"The new index failed its check ({found[0]}) The index in use is unchanged.")
@@ -204,19 +206,29 @@ def disk_faults(settings: IndexSettings) -> Iterator[None]:
         ) from error
 
 
+def _written_apart(folder: Path, *content: Any) -> Manifest:
+    """`write_generation` in a fresh process. Raises IndexNotWritten and what that raises.
+
+    Trap: Chroma's library writes the unused part of its buffers to disk as it finds it in memory. This process has seen what
+    is being removed, and words of it were found in the new index.
+    """
+    try:
+        return apart.fresh(write_generation, folder, *content)
+    except apart.Died as error:
+        raise IndexNotWritten(
+            f"Writing the new index ended before its time ({error}), perhaps for want of memory. "
+            "The index in use is unchanged; run the same command again."
+        ) from error
+
+
 def verified_apart(folder: Path, chroma: ChromaAddress | None = None, search_too: bool = True) -> list[str]:
     """What is wrong with a generation, found out in another process, which a bad store may crash or hang."""
-    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     try:
-        return pool.submit(problems, folder, chroma, search_too).result(VERIFY_SECONDS)
-    except BrokenProcessPool:
+        return apart.fresh(problems, folder, chroma, search_too, seconds=VERIFY_SECONDS)
+    except apart.Died:
         return ["opening it crashed."]
     except TimeoutError:
         return [f"opening it took more than {VERIFY_SECONDS} seconds."]
-    finally:
-        for process in (pool._processes or {}).values():
-            process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _live(store: GenerationStore) -> PassageIndex | None:
@@ -226,6 +238,14 @@ def _live(store: GenerationStore) -> PassageIndex | None:
         return PassageIndex(store.path(name), store.manifest(name))
     except (IndexMissing, IndexCorrupt):
         return None
+
+
+def _documents_in(store: GenerationStore, generation: str) -> list[Record]:
+    """The added documents that a generation holds; none where it cannot be read."""
+    try:
+        return [record for record in read_records(store.path(generation)) if record.document]
+    except IndexCorrupt:
+        return []
 
 
 def _plan(settings: IndexSettings, live: PassageIndex | None) -> _Plan:

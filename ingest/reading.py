@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ingest import safety
+from ingest import apart, safety
 from ingest.chunking import excerpts
 from ingest.cleaning import clean, noted, one_line, shortened
 from ingest.loaders import bibliography, epub, html, markdown, office, pdf, tables, text
@@ -24,7 +24,6 @@ from knowledge.record import Excerpt, Line
 from knowledge.suspicion import suspicions, visible
 
 READER = 1  # raise it when loaders or chunking give other text, so that files are read again
-MOST_RESULT_BYTES = 200_000_000
 TITLE_CHARACTERS = 500
 
 LOADERS: dict[str, Callable[[bytes], Loaded]] = {
@@ -77,22 +76,14 @@ def read_apart(path: Path, kind: str, suspicion: safety.Suspicion = suspicions) 
 
     A reader that crashes, hangs or grows is ended, and the file refused.
     """
-    context = _context()
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(theirs, str(path), kind, suspicion), daemon=True)
-    child.start()
-    theirs.close()
     try:
-        if not ours.poll(safety.WALL_SECONDS):
-            raise RecordError(f"Reading it took more than {safety.WALL_SECONDS} seconds; split it or save it anew.")
-        answer = ours.recv_bytes(MOST_RESULT_BYTES)
-    except (EOFError, OSError) as error:
-        child.join(5)
-        raise RecordError(_ended(child.exitcode)) from error
-    finally:
-        child.kill()
-        child.join()
-        ours.close()
+        answer = apart.answer(_context(), _child, (str(path), kind, suspicion), safety.WALL_SECONDS)
+    except TimeoutError as error:
+        raise RecordError(
+            f"Reading it took more than {safety.WALL_SECONDS} seconds; split it or save it anew."
+        ) from error
+    except apart.Died as error:
+        raise RecordError(_ended(error.exit_code)) from error
     if answer.startswith(b"!"):
         raise RecordError(answer[1:].decode())
     try:

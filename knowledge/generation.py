@@ -138,13 +138,14 @@ class GenerationStore:
             shutil.rmtree(path, ignore_errors=True)
 
     def sweep(self, keep: int) -> list[str]:
-        """Remove what dead builds left and all but the `keep` newest generations; the live one always stays.
+        """Remove what dead builds left, and all generations but the live one and the `keep - 1` newest others.
 
         Call it as the writer. Returns the ids of the removed generations.
         """
         self.sweep_remains()
         live = self.current()
-        old = [name for name in self.generations()[:-keep] if name != live]
+        others = [name for name in self.generations() if name != live]
+        old = others[: max(0, len(others) - keep + 1)]
         for name in old:
             # Renamed first: a reader never sees a generation that is half gone.
             doomed = self.builds / f".tmp-{name}"

@@ -77,6 +77,10 @@ class Library:
         finally:
             index.close()
 
+    def holding(self, words: bytes) -> list[Path]:
+        """The files below the data folder in which the words stand."""
+        return [path for path in self.settings.data.rglob("*") if path.is_file() and words in path.read_bytes()]
+
 
 def kill(
     process: subprocess.Popen[bytes], library: Library, aimed: bool, rng: random.Random, usual_seconds: float
@@ -145,6 +149,7 @@ def rounds(count: int, folder: Path, seed: int = 1) -> Counter[str]:
         assert after in (before, final), "neither the old nor the new index"
         if action == "remove":
             assert expected == set()
+            assert library.holding(b"written by hand") == []
         assert list(library.store.builds.glob(".tmp-*")) == []
         if attempt % 10 == 0:
             sys.stderr.write(f"{dict(seen)}\n")

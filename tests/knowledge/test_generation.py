@@ -63,14 +63,16 @@ def test_a_build_that_fails_leaves_nothing_and_changes_nothing(tmp_path: Path) -
     assert store.generations() == [before]
 
 
-def test_the_newest_generations_and_the_live_one_are_kept(tmp_path: Path) -> None:
+def test_the_live_generation_and_the_newest_others_are_kept(tmp_path: Path) -> None:
     store = GenerationStore(tmp_path)
     with store.writing():
         names = [publish(store, letter) for letter in "abcd"]
         store.switch(names[0])
         (store.builds / ".tmp-of-a-killed-build").mkdir()
-        assert store.sweep(keep=2) == [names[1]]
-    assert sorted(path.name for path in store.builds.iterdir()) == [names[0], names[2], names[3]]
+        assert store.sweep(keep=2) == names[1:3]
+        assert store.generations() == [names[0], names[3]]
+        assert store.sweep(keep=1) == [names[3]]
+    assert [path.name for path in store.builds.iterdir()] == [names[0]]
 
 
 def hold(folder: Path, held, done) -> None:
