@@ -242,6 +242,9 @@ def _add_one(
         shelf.put(holding, found.shown)
     made.holdings += kept
     first = kept[0].record
+    if retracted := [holding.record for holding in kept if holding.record.retracted]:
+        shown = f"{retracted[0].source.title[:80]!r} ({retracted[0].retracted})"
+        reasons.append(f"{len(retracted)} works are marked as retracted and are never shown, such as {shown}.")
     status = "flagged" if reasons and not _only_doubles(reasons) else "changed" if before else "added"
     return FileReport(found.shown, status, len(kept), " ".join(reasons) or None, 0.0, first.id, _metadata(first))
 
@@ -272,9 +275,10 @@ def _record(
     corrections: Mapping[str, object], kept: Sequence[Holding],
 ) -> Record:  # fmt: skip
     """The record of a work; one that was read from the same place before keeps its id. Raises RecordError."""
-    document = Document(name=shown_name(name), sha256=reading.sha256, excerpts=work.excerpts, flags=reading.flags)
+    plain = " ".join(shown_name(name).split())
     taken = {holding.record.id for holding in kept}
     try:
+        document = Document(name=plain, sha256=reading.sha256, excerpts=work.excerpts, flags=reading.flags)
         if work.fields:
             record = Record.model_validate({**work.fields, "document": document})
             _check_free(record.id, before, shelf, taken)
@@ -283,7 +287,7 @@ def _record(
             return record.model_copy(update={"source": source, "related": ()})
         source = Source.model_validate(
             {
-                "title": work.title or shown_name(Path(name).stem) or "Untitled",
+                "title": work.title or Path(plain).stem.strip(),
                 "title_is_descriptive": not work.title,
                 "authors": work.authors or None,
                 "organization": work.organization or None,

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -34,7 +35,14 @@ ZIPPED = {"docx": "word/document.xml", "pptx": "ppt/presentation.xml", "epub": "
 OTHER_REMEDIES = {
     ".doc": "save it as .docx", ".docm": "save it as .docx without macros", ".rtf": "save it as .docx",
     ".odt": "save it as .docx", ".ppt": "save it as .pptx", ".xls": "export the sheet as .csv",
-    ".xlsx": "export the sheet as .csv", ".zip": "unpack it and add the folder", ".enw": "export it as .ris",
+    ".xlsx": "export the sheet as .csv", ".ods": "export the sheet as .csv", ".odp": "save it as .pptx",
+    ".pptm": "save it as .pptx without macros", ".pages": "export it as .docx", ".key": "export it as .pptx",
+    ".zip": "unpack it and add the folder", ".7z": "unpack it and add the folder", ".rar": "unpack it and add the folder",
+    ".gz": "unpack it and add the folder", ".tar": "unpack it and add the folder", ".enw": "export it as .ris",
+    ".nbib": "export it as .ris", ".tex": "add the PDF that it makes", ".eml": "save its text as .txt",
+    ".msg": "save its text as .txt", ".url": "add the address itself with --allow-urls",
+    ".webloc": "add the address itself with --allow-urls", ".png": "run text recognition (OCR) and save it as .pdf",
+    ".jpg": "run text recognition (OCR) and save it as .pdf", ".tiff": "run text recognition (OCR) and save it as .pdf",
     ".mht": "save the page as .html", ".mhtml": "save the page as .html", ".xml": "export it as .ris, .bib or .json",
 }  # fmt: skip
 _SIGNATURES = (
@@ -43,6 +51,7 @@ _SIGNATURES = (
     (b"\x89PNG", "an image"), (b"\xff\xd8\xff", "an image"), (b"GIF8", "an image"), (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf", "an archive"), (b"Rar!", "an archive"), (b"BZh", "an archive"), (b"\xfd7zXZ", "an archive"),
     (b"{\\rtf", "a rich-text file"), (b"SQLite format 3", "a database"), (b"%!PS", "a PostScript file"),
+    (b"MIME-Version:", "a web archive or mail"), (b"From: <Saved by", "a web archive"),
 )  # fmt: skip
 _odd_name = re.compile(
     r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]|[\\]|^\.\.|%2f|%5c", re.I
@@ -112,7 +121,8 @@ def check_zip(data: bytes, kind: str) -> None:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+            declared = kind != "epub" and next((m.filename for m in members if _declares(archive, m)), None)
+    except _ZIP_FAULTS as error:
         raise RecordError(f"It is a damaged .{kind} file; open it in its program and save it again.") from error
     seen = [member.filename for member in members]
     parts = [re.split(r"[\\/]", name) for name in seen]
@@ -134,8 +144,23 @@ def check_zip(data: bytes, kind: str) -> None:
         raise RecordError(
             f"It would unpack to {total:,} bytes, as archives made to exhaust a machine do; do not use it."
         )
+    if declared:
+        raise RecordError(
+            f"It declares XML entities (in {declared}), as files made to exhaust a machine do; do not use it."
+        )
     if any(name.lower().endswith("vbaproject.bin") for name in seen):
         raise RecordError(f"It holds macros; save it as .{kind} without them.")
+
+
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, OSError, EOFError)
+
+
+def _declares(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether an XML part begins with a document type, which no office program writes."""
+    if member.flag_bits & 1 or not member.filename.lower().endswith((".xml", ".rels")):
+        return False
+    with archive.open(member) as part:
+        return b"<!DOCTYPE" in part.read(1024).replace(b"\0", b"")  # NULs: it may be UTF-16
 
 
 def decode(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import posixpath
 import zipfile
+import zlib
 from io import BytesIO
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError
@@ -15,6 +16,8 @@ from ingest.loaders.work import Loaded, Work, find_year
 from ingest.safety import decode
 from knowledge.errors import RecordError
 
+ENCRYPTION = "META-INF/encryption.xml"
+
 
 def load(data: bytes) -> Loaded:
     """The one work in a book. Raises RecordError."""
@@ -22,12 +25,17 @@ def load(data: bytes) -> Loaded:
         return _load(data)
     except DefusedXmlException as error:
         raise RecordError("It declares XML entities, as files made to exhaust a machine do; do not use it.") from error
-    except (ParseError, KeyError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (ParseError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
         raise RecordError(f"It is a damaged .epub file ({type(error).__name__}); export it again.") from error
 
 
 def _load(data: bytes) -> Loaded:
     with zipfile.ZipFile(BytesIO(data)) as archive:
+        if ENCRYPTION in archive.namelist():
+            locked = ElementTree.fromstring(archive.read(ENCRYPTION))
+            # Fonts may be scrambled in a book that anybody can read.
+            if any((node.get("URI") or "").endswith(("html", "htm", "xml", "opf")) for node in locked.iter()):
+                raise RecordError("It is protected against copying (DRM); use an edition without protection.")
         container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
         places = [node.get("full-path") or "" for node in container.iter() if _name(node) == "rootfile"]
         place = places[0] if places else ""

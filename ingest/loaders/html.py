@@ -130,19 +130,34 @@ def _text_of(tag: Tag | None) -> str:
 def _remove_unseen(page: BeautifulSoup) -> int:
     """Take out what a reader of the page would not see; returns how many characters were hidden on purpose."""
     hidden = 0
+    unseen = _unseen_selectors(page)
     for tag in page.find_all(_DROPPED):
         tag.decompose()
     for tag in page.find_all(True):
         if tag.decomposed:
             continue
         style = str(tag.get("style") or "")
-        marks = " ".join([*(tag.get("class") or []), str(tag.get("id") or "")])
-        if tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _hidden_style.search(style):
+        classes, identity = list(tag.get("class") or ()), str(tag.get("id") or "")
+        marks = " ".join([*classes, identity])
+        styled = unseen & {*(f".{name}" for name in classes), f"#{identity}"}
+        white = tag.name == "font" and str(tag.get("color") or "").lower() in ("white", "#fff", "#ffffff")
+        if tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _hidden_style.search(style) or styled or white:
             hidden += len(_text_of(tag))
             tag.decompose()
         elif tag.name not in ("body", "html", "main", "article") and _boilerplate.search(marks):
             tag.decompose()
     return hidden
+
+
+def _unseen_selectors(page: BeautifulSoup) -> set[str]:
+    """The classes and ids that the page's own style sheet hides on every medium."""
+    sheet = " ".join(tag.get_text() for tag in page.find_all("style"))[:200_000]
+    everywhere = re.sub(r"@media[^{}]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", " ", sheet)
+    rules = re.findall(r"([^{}]{1,500})\{([^{}]*)\}", everywhere)
+    listed = (
+        selector.strip() for selectors, body in rules if _hidden_style.search(body) for selector in selectors.split(",")
+    )
+    return {match[1] for selector in listed if (match := re.fullmatch(r"\w*([.#][\w-]+)", selector))}
 
 
 def _blocks(root: Tag) -> list[Block]:

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 import pypdf
-from pypdf.errors import PyPdfError
+from pypdf.errors import DependencyError, PyPdfError
 from pypdf.generic import ContentStream, NameObject
 
 from ingest.chunking import Block, sentences
@@ -52,6 +52,8 @@ def load(data: bytes) -> Loaded:
             return _load(data)
         except RecursionError as error:
             raise RecordError(DAMAGED.format("its parts contain themselves")) from error
+        except DependencyError as error:
+            raise RecordError("It is encrypted; print it to a new PDF, or save it without protection.") from error
         # Trap: a damaged file makes pypdf raise whatever the first wrong object leads to.
         except _FAULTS as error:
             raise RecordError(DAMAGED.format(type(error).__name__)) from error
@@ -63,6 +65,8 @@ def _load(data: bytes) -> Loaded:
         raise RecordError("It is protected by a password; save it without one.")
     if len(reader.pages) > MOST_PAGES:
         raise RecordError(f"It has {len(reader.pages):,} pages, more than {MOST_PAGES:,}; split it.")
+    if not reader.pages:
+        raise RecordError("It has no pages; export it again.")
     texts: list[str] = []
     hidden, scans = 0, 0
     for page in reader.pages:
@@ -95,16 +99,31 @@ def _load(data: bytes) -> Loaded:
 def _active(reader: pypdf.PdfReader) -> str:
     """What in the file could act when it is opened: scripts, launch actions, attachments."""
     root: Any = reader.trailer["/Root"].get_object()
+    named, pages = _part(root, "/Names"), [page for page in reader.pages if "/AA" in page or "/Annots" in page]
     found = []
-    action: Any = root.get("/OpenAction")
-    action = action.get_object() if action is not None else None
-    named: Any = root.get("/Names")
-    named = named.get_object() if named is not None else {}
-    if "/JavaScript" in named or (isinstance(action, dict) and action.get("/S") in ("/JavaScript", "/Launch", "/URI")):
-        found.append("scripts")
+    if "/JavaScript" in named or "/AA" in root or _acts(root, "/OpenAction") or any(map(_page_acts, pages)):
+        found.append("scripts or actions")
     if "/EmbeddedFiles" in named:
         found.append("attachments")
+    if "/XFA" in _part(root, "/AcroForm"):
+        found.append("a form")
     return " and ".join(found)
+
+
+def _page_acts(page: Any) -> bool:
+    return "/AA" in page or any(_acts(note.get_object(), "/A") for note in _part(page, "/Annots"))
+
+
+def _acts(owner: Any, name: str) -> bool:
+    """Whether an action does more than go to a place or an address."""
+    action = _part(owner, name)
+    return isinstance(action, dict) and action.get("/S") in ("/JavaScript", "/Launch", "/SubmitForm", "/ImportData")
+
+
+def _part(owner: Any, name: str) -> Any:
+    """A dictionary or list within a dictionary, empty where there is none."""
+    value = owner.get(name)
+    return value.get_object() if value is not None else {}
 
 
 def _letters(text: str) -> int:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -285,6 +286,134 @@ def docx_with_template() -> bytes:
     return rezipped(data, lambda parts: {**parts, name: parts[name].replace(b"</Relationships>", more)})
 
 
+def written_pdf(text: str, catalog: bytes = b"", page: bytes = b"", trailer: bytes = b"", *more: bytes) -> bytes:
+    """A page with one line of text; `catalog`, `page` and `trailer` are added to those dictionaries."""
+    return raw_pdf(
+        b"<< /Type /Catalog /Pages 2 0 R %s >>" % catalog,
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> %s >>"
+        % page,
+        stream(b"BT /F1 12 Tf 72 700 Td (%s) Tj ET" % text.encode()),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        *more,
+        trailer=b"/Root 1 0 R " + trailer,
+    )
+
+
+def strongly_locked_pdf() -> bytes:
+    """With AES of 256 bits, as new programs encrypt, also where a page can be read without a password."""
+    keys = b" ".join(
+        b"/%s <%s>" % (name, b"ab" * size)
+        for name, size in ((b"U", 48), (b"O", 48), (b"UE", 32), (b"OE", 32), (b"Perms", 16))
+    )
+    how = b"/CF << /StdCF << /CFM /AESV3 /AuthEvent /DocOpen /Length 32 >> >> /StmF /StdCF /StrF /StdCF"
+    locked = b"<< /Filter /Standard /V 5 /R 6 /Length 256 /P -44 %s %s >>" % (how, keys)
+    return written_pdf("Locked away.", b"", b"", b"/Encrypt 6 0 R /ID [<00> <00>]", locked)
+
+
+def form_loop() -> bytes:
+    """A drawing that draws itself twice."""
+    inside = b"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 5 0 R >> >>"
+    return raw_pdf(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /XObject << /X 5 0 R >> >> >>",
+        stream(b"/X Do"),
+        stream(b"/X Do /X Do", inside),
+    )
+
+
+def many_pages(count: int) -> bytes:
+    kids = b" ".join(b"%d 0 R" % number for number in range(3, 3 + count))
+    return raw_pdf(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, count),
+        *[b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>"] * count,
+    )
+
+
+def docx_reading_a_file() -> bytes:
+    entity = b'?><!DOCTYPE w [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    return rezipped(
+        a_docx(BODY),
+        lambda p: {
+            **p, "word/document.xml": p["word/document.xml"].replace(b"?>", entity, 1).replace(b"Learners", b"&x;")
+        },
+    )  # fmt: skip
+
+
+def docx_wrong_sum() -> bytes:
+    """A part whose packed bytes were changed on the way."""
+    data = bytearray(a_docx(BODY))
+    at = data.find(b"word/document.xml") + 60
+    data[at : at + 2] = bytes(255 - byte for byte in data[at : at + 2])
+    return bytes(data)
+
+
+def docx_flagged_locked() -> bytes:
+    data = bytearray(a_docx(BODY))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(mark)
+        while at >= 0:
+            data[at + offset] |= 1
+            at = data.find(mark, at + 1)
+    return bytes(data)
+
+
+def docx_commands() -> bytes:
+    command = b'<w:r><w:instrText> DDEAUTO c:\\cmd.exe "/k calc" </w:instrText></w:r><w:r>'
+    data = a_docx("A field of this document would start a program.")
+    return rezipped(data, lambda p: {**p, "word/document.xml": p["word/document.xml"].replace(b"<w:r>", command, 1)})
+
+
+def docx_deep_tables() -> bytes:
+    tables = b"<w:tbl><w:tr><w:tc>" * 3_000 + b"<w:p/></w:tc></w:tr></w:tbl>" * 3_000
+    return rezipped(
+        a_docx(BODY),
+        lambda p: {**p, "word/document.xml": p["word/document.xml"].replace(b"<w:p>", tables + b"<w:p>", 1)},
+    )
+
+
+def pptx_entities() -> bytes:
+    name = "ppt/slides/slide1.xml"
+    entities = b'?><!DOCTYPE a [<!ENTITY a "x"><!ENTITY b "&a;&a;">]>'
+    return rezipped(a_pptx(("One", BODY)), lambda p: {**p, name: p[name].replace(b"?>", entities, 1)})
+
+
+def protected_epub() -> bytes:
+    parts = b'<encryption><EncryptedData><CipherReference URI="book/c.xhtml"/></EncryptedData></encryption>'
+    return rezipped(an_epub(BODY), lambda p: p, also=(("META-INF/encryption.xml", parts),))
+
+
+def epub_leading_out() -> bytes:
+    return rezipped(
+        an_epub(BODY), lambda p: {n: c.replace(b'href="c.xhtml"', b'href="../../../etc/passwd"') for n, c in p.items()}
+    )
+
+
+def _odd_bytes(path: Path) -> None:
+    """Beside the path, which stays empty of meaning, a name that is no UTF-8."""
+    with open(os.fsencode(path.parent) + b"/odd\xff\xfe.txt", "wb") as file:
+        file.write(BODY.encode())
+
+
+def _socket(path: Path) -> None:
+    # Trap: a socket's address has at most 107 bytes, so it is bound within its folder.
+    here = os.open(".", os.O_RDONLY)
+    os.chdir(path.parent)
+    try:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(path.name)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+SCRIPTED = b"/AA << /O << /S /JavaScript /JS (app.alert) >> >>"
+LAUNCHING = b"/OpenAction << /S /Launch /F (cmd.exe) >>"
+NOTED = b"/Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] /A << /S /Launch /F (cmd.exe) >> >>]"
+FORM = b"/AcroForm << /Fields [] /XFA (x) >>"
+
 LOOSE = ("refused", "skipped")
 HARMLESS = ("added", "flagged")
 
@@ -402,6 +531,83 @@ BAD: dict[str, Bad] = {
     "same-key.bib": Bad(put("@article{k, title={First}}\n@article{k, title={Second}}\n"), ("flagged",), "before"),
     "copy-of-good.txt": Bad(put("A meeting that worked\n\n" + BODY), ("skipped",), "already"),
     "near-copy.txt": Bad(put("A meeting\n\n" + BODY), ("flagged",), "nearly that of a-good-note"),
+    # More ways to be no document, cut, mislabelled or unkind
+    "strong-lock.pdf": Bad(put(strongly_locked_pdf()), says="encrypted"),
+    "no-pages.pdf": Bad(
+        put(raw_pdf(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [] /Count 0 >>")), says="no pages"
+    ),
+    "form-loop.pdf": Bad(put(form_loop()), says="no text"),
+    "run-length.pdf": Bad(put(page_with(stream(b"\x81A" * 2_000_000, b"/Filter /RunLengthDecode"))), says="damaged"),
+    "deep-arrays.pdf": Bad(put(page_with(stream(b"[" * 200_000 + b"]" * 200_000 + b" TJ")))),
+    "too-many-pages.pdf": Bad(put(many_pages(3_100)), says="3,000"),
+    "no-root.pdf": Bad(put(written_pdf("No way in.").replace(b"/Root 1 0 R", b""))),
+    "header-only.pdf": Bad(put(b"%PDF-1.7\n"), says="damaged"),
+    "wild-count.pdf": Bad(
+        put(written_pdf("It claims many pages and has one.").replace(b"/Count 1", b"/Count 999999999")), HARMLESS
+    ),
+    "page-script.pdf": Bad(
+        put(written_pdf("A script runs when this page is opened.", b"", SCRIPTED)), ("flagged",), "scripts"
+    ),
+    "launch.pdf": Bad(put(written_pdf("A program starts with this file.", LAUNCHING)), ("flagged",), "actions"),
+    "link-launch.pdf": Bad(put(written_pdf("A link here starts a program.", b"", NOTED)), ("flagged",), "actions"),
+    "form.pdf": Bad(put(written_pdf("A form is drawn over this page.", FORM)), ("flagged",), "form"),
+    "reading.docx": Bad(put(docx_reading_a_file()), says="entities"),
+    "wrong-sum.docx": Bad(put(docx_wrong_sum()), says="damaged"),
+    "part-locked.docx": Bad(put(docx_flagged_locked()), says="password"),
+    "many-parts.docx": Bad(
+        put(rezipped(a_docx(BODY), lambda p: p, also=tuple((f"word/x{n}.xml", b"<x/>") for n in range(2_100)))),
+        says="parts",
+    ),
+    "deep-tables.docx": Bad(put(docx_deep_tables()), says="damaged"),
+    "embedded.docx": Bad(put(docx_commands()), ("flagged",), "commands"),
+    "no-parts.docx": Bad(put(b"PK\x05\x06" + b"\0" * 18), says="empty zip"),
+    "entities.pptx": Bad(put(pptx_entities()), says="entities"),
+    "bomb.pptx": Bad(
+        put(rezipped(a_pptx(("One", BODY)), lambda p: {**p, "ppt/media/a.bin": b"\0" * 150_000_000})), says="unpack"
+    ),
+    "no-slide.pptx": Bad(
+        put(rezipped(a_pptx(("One", BODY)), lambda p: {n: c for n, c in p.items() if n != "ppt/slides/slide1.xml"})),
+        says="damaged",
+    ),
+    "protected.epub": Bad(put(protected_epub()), says="DRM"),
+    "leading-out.epub": Bad(put(epub_leading_out()), says="damaged"),
+    "hidden-by-class.html": Bad(
+        put(f"<style>p.x, .y {{display: none}}</style><p>Sheet. {OTHER}</p><p class='y'>The dean is always right.</p>"),
+        ("flagged",),
+        "hides",
+    ),
+    "white-font.html": Bad(
+        put(f"<p>Font. {OTHER}</p><font color=white>The dean is always right.</font>"), ("flagged",), "hides"
+    ),
+    "frames.html": Bad(put("<frameset><frame src='http://evil.example/'></frameset>"), says="no text"),
+    "lying-charset.html": Bad(put("<meta charset=utf-8><p>Sch\u00fcler sagten nein.".encode("latin-1")), says="UTF-8"),
+    "many-tags.html": Bad(put("<i></i>" * 300_000 + BODY), says="tags"),
+    "archive.html": Bad(put("MIME-Version: 1.0\nContent-Type: multipart/related\n\n<html>"), says="web archive"),
+    "long-number.json": Bad(put('[{"title": "One", "year": ' + "9" * 6_000 + "}]"), says="strict JSON"),
+    "word.json": Bad(put('"only a word"'), says="no list"),
+    "pickle.json": Bad(put(b"\x80\x04\x95cos\nsystem\n"), says="UTF-8"),
+    "no-rows.csv": Bad(put("title,year\n"), says="no rows"),
+    "long-cell.csv": Bad(put("title,abstract\nOne," + "a " * 100_000), says="Line 2"),
+    "latin1.csv": Bad(put("title\nM\u00fcller".encode("cp1252")), says="UTF-8"),
+    "deep-braces.bib": Bad(put("@article{x, title={" + "{" * 100_000 + "}" * 100_000 + "}}")),
+    "only-comment.bib": Bad(put("@comment{nothing}"), says="no entry"),
+    "lower-case.ris": Bad(put("ty  - JOUR\nti  - One\ner  - \n"), says="RIS"),
+    "tab.md": Bad(put("---\ntitle:\tx\n\tfoo: bar\n---\n" + BODY), says="front matter"),
+    "long-front.md": Bad(put("---\nnote: " + "y" * 300_000 + "\n---\n" + BODY), says="64,000"),
+    "many-brackets.md": Bad(put("[" * 50_000 + " open"), ("refused", "added", "flagged")),
+    "backticks.md": Bad(put("".join("`" * n + " " for n in range(1, 2_000))), says="no text"),
+    "no-such-day.md": Bad(put(a_record(id="no-such-day").replace("2026-01-02", "2026-02-31")), says="checked"),
+    "smiles.txt": Bad(put("\U0001f600" * 50), says="no text"),
+    "letters.txt": Bad(put("QUJD" * 50_000), says="no text"),
+    "overlong.txt": Bad(put(BODY.encode() + b"\xc0\xaf"), says="UTF-8"),
+    "socket.txt": Bad(_socket, LOOSE, "pipe"),
+    "nowhere.md": Bad(lambda path: path.symlink_to("not-there.md"), LOOSE, "link"),
+    "round": Bad(lambda path: path.symlink_to("."), LOOSE, "link"),
+    "odd\udcff\udcfe.txt": Bad(_odd_bytes, says="U+DCFF"),
+    "two\nlines.txt": Bad(put(BODY), says="U+000A"),
+    "red\x1b[31m.txt": Bad(put(BODY), says="U+001B"),
+    "mail.eml": Bad(put("From: a@b\n\n" + BODY), LOOSE, ".txt"),
+    "sheet.xlsx": Bad(put(b"PK\x03\x04"), LOOSE, ".csv"),
     "formula.csv": Bad(put('title,year\n"=HYPERLINK(""http://evil.example"")",2020\n'), HARMLESS),
     "utf16.txt": Bad(put(("Marked. " + OTHER[::-1]).encode("utf-16")), HARMLESS),
     "crlf-bom.md": Bad(put("\ufeff# Windows file\r\n\r\nIt has other line ends.\r\n"), HARMLESS),

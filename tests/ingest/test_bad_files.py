@@ -32,7 +32,9 @@ def lines(added: Additions) -> dict[str, FileReport]:
 
 
 def line_of(lines: dict[str, FileReport], name: str) -> FileReport:
-    shown = name.encode("unicode_escape").decode() if not name.isascii() else name
+    shown = "".join(
+        c if c.isprintable() and ord(c) < 0x202A else c.encode("unicode_escape", "surrogatepass").decode() for c in name
+    )
     return next(line for path, line in lines.items() if path in (name, shown) or path.startswith(name + "/"))
 
 
