@@ -1,6 +1,8 @@
 """Word documents and slide decks: visible text under its headings. Doors to python-docx and python-pptx."""
 
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import docx
 import pptx
 from docx.opc.exceptions import OpcError
+from docx.oxml import parse_xml
 from docx.oxml.ns import qn
 from lxml.etree import LxmlError
 from pptx.exc import PythonPptxError
@@ -17,6 +20,7 @@ from ingest.loaders.work import Loaded, Work, names, with_found_doi
 from knowledge.errors import RecordError
 
 SMALLEST_HALF_POINTS = 5
+FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 DAMAGED = "It is a damaged .{} file ({}); open it in its program and save it again."
 _FAULTS = (
     OpcError,
@@ -29,6 +33,9 @@ _FAULTS = (
     IndexError,
     OSError,
     NotImplementedError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
@@ -50,19 +57,24 @@ def _load_docx(data: bytes) -> Loaded:
     hidden = 0
     blocks: list[Block] = []
     headings: list[tuple[int, str]] = []
-    for paragraph in body.iter(qn("w:p")):
+    for paragraph in _shown_paragraphs(body):
         text, unseen = _paragraph(paragraph)
         hidden += unseen
         if not text:
             continue
         style = paragraph.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
         level = levels.get(style.get(qn("w:val"))) if style is not None else None
+        level = level if level is not None else _outline(paragraph)
         if level == 0 and not title:
             title = text
         elif level:
             headings = [heading for heading in headings if heading[0] < level] + [(level, text)]
         else:
             blocks.append(Block(text, tuple(heading for _, heading in headings)))
+    for note in _notes(document):
+        text, unseen = _paragraph(note)
+        hidden += unseen
+        blocks += [Block(text, ("Notes",))] if text else []
     about = document.core_properties
     if not title and (about.title or "").strip():
         title = about.title
@@ -75,6 +87,13 @@ def _load_docx(data: bytes) -> Loaded:
     # A link that a reader clicks is ordinary; what a word processor loads by itself is not.
     if any(r.is_external and not r.reltype.endswith("/hyperlink") for r in _relations(document)):
         notes.append("It asks for parts from outside, such as a template or a picture; nothing was loaded.")
+    parts = [str(part.partname) for part in document.part.package.iter_parts()]
+    commands = any(
+        "DDE" in (node.text or "").upper().split() or "DDEAUTO" in (node.text or "").upper()
+        for node in body.iter(qn("w:instrText"))
+    )
+    if commands or any("/embeddings/" in name or "/activex/" in name.lower() for name in parts):
+        notes.append("It holds embedded files or commands, which were left out; nothing of them was run.")
     return Loaded((with_found_doi(work),), tuple(notes))
 
 
@@ -86,11 +105,37 @@ def _relations(document: Any) -> Iterator[Any]:
 
 
 def _level(style: Any) -> int | None:
-    """0 for the title, 1 to 9 for headings, else None."""
-    if style.name == "Title":
-        return 0
-    match = re.fullmatch(r"[Hh]eading (\d)", style.name or "")
-    return int(match[1]) if match else None
+    """0 for the title, 1 to 9 for headings and for styles made from them, else None."""
+    while style is not None:
+        if style.name == "Title":
+            return 0
+        if match := re.fullmatch(r"[Hh]eading (\d)", style.name or ""):
+            return int(match[1])
+        if level := _outline(style.element):
+            return level
+        style = style.base_style
+    return None
+
+
+def _outline(element: Any) -> int | None:
+    """The outline level that a paragraph or style states itself, 1 to 9, else None."""
+    stated = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
+    level = int(stated.get(qn("w:val"), "9")) + 1 if stated is not None else 10
+    return level if level < 10 else None
+
+
+def _shown_paragraphs(root: Any) -> Iterator[Any]:
+    """All paragraphs; of two forms of a drawing, which repeat its text, only the first."""
+    for paragraph in root.iter(qn("w:p")):
+        if next(paragraph.iterancestors(FALLBACK), None) is None:
+            yield paragraph
+
+
+def _notes(document: Any) -> Iterator[Any]:
+    """The paragraphs of footnotes and endnotes."""
+    for relation in document.part.rels.values():
+        if not relation.is_external and relation.reltype.endswith(("/footnotes", "/endnotes")):
+            yield from _shown_paragraphs(parse_xml(relation.target_part.blob))
 
 
 def _paragraph(paragraph: Any) -> tuple[str, int]:
@@ -98,6 +143,12 @@ def _paragraph(paragraph: Any) -> tuple[str, int]:
     words: list[str] = []
     hidden = 0
     for run in paragraph.iter(qn("w:r")):
+        # A text box is a paragraph within a run of a paragraph; what was moved away stands at its new place too.
+        if (
+            next(run.iterancestors(qn("w:p"))) is not paragraph
+            or next(run.iterancestors(qn("w:moveFrom")), None) is not None
+        ):
+            continue
         text = "".join(
             node.text or "" if node.tag == qn("w:t") else " "
             for node in run.iterchildren(qn("w:t"), qn("w:tab"), qn("w:br"))
