@@ -4,6 +4,7 @@ import html
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import rispy
@@ -28,7 +29,8 @@ def load_bibtex(data: bytes) -> Loaded:
         raise RecordError("It holds no BibTeX entry; export it again.")
     # Its remarks on broken entries reach the report instead.
     logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
-    library = parse_string(text, append_middleware=[LatexDecodingMiddleware()])
+    # Braced groups are kept, since they hold together the names of groups.
+    library = parse_string(_prepared(text), append_middleware=[LatexDecodingMiddleware(keep_braced_groups=True)])
     unread = []
     for block in library.failed_blocks:
         line = (block.start_line or 0) + 1
@@ -42,6 +44,32 @@ def load_bibtex(data: bytes) -> Loaded:
     return _loaded(works, unread)
 
 
+def _prepared(text: str) -> str:
+    """The text with a key for each entry that has none, as EndNote writes them, and with signs that the decoder would drop."""
+    number = count()
+    text = re.sub(
+        r"^(\s*@\w+\s*\{)(?=\s*\w+\s*=)(?<!@string\{)",
+        lambda match: f"{match[1]}unnamed-{next(number)},",
+        text,
+        flags=re.MULTILINE | re.IGNORECASE,
+    )
+    for name, sign in (("less", "<"), ("greater", ">")):
+        text = re.sub(rf"\{{\\text{name}\s*\}}|\\text{name}(\{{\}}|\b ?)", sign, text)
+    return text
+
+
+def _bibtex_names(text: str) -> list[str]:
+    """The names in a field: 'Lee, Ada and {A Group and Friends} and others'."""
+    groups = re.findall(r"\{([^{}]*)\}", text)
+    number = count()
+    held = re.sub(r"\{[^{}]*\}", lambda _: f"\0{next(number)}\0", text)
+    names = []
+    for name in re.split(r"\s+and\s+", held.strip()):
+        whole = re.sub(r"\0(\d+)\0", lambda match: groups[int(match[1])], name if "\0" in name else _turned(name, True))
+        names += [" ".join(re.sub(r"[{}]", "", whole).split())] if name and name != "others" else []
+    return names
+
+
 def _bibtex_work(fields: Mapping[str, str]) -> Work:
     def get(*names: str) -> str:
         found = next((fields[name] for name in names if fields.get(name)), "")
@@ -49,10 +77,10 @@ def _bibtex_work(fields: Mapping[str, str]) -> Work:
 
     note = get("note", "annote")
     return _entry(
-        title=get("title"),
-        authors=[_turned(name) for name in re.split(r"\s+and\s+", get("author", "editor")) if name],
+        title=": ".join(part for part in (get("title"), get("subtitle")) if part),
+        authors=_bibtex_names(fields.get("author") or fields.get("editor") or ""),
         organization=get("institution", "organization", "school", "publisher"),
-        year=find_year(get("year", "date", "urldate")),
+        year=find_year(get("year", "date")),
         venue=get("journal", "journaltitle", "booktitle", "series"),
         doi=tidy_doi(get("doi")) or tidy_doi(get("url")),
         pmid=get("pmid"),
@@ -90,8 +118,9 @@ def _ris_work(entry: Mapping[str, Any]) -> Work:
         authors=[_turned(str(name)) for name in authors],
         organization=get("publisher"),
         year=find_year(get("year", "publication_year", "date")),
-        venue=get("journal_name", "secondary_title", "alternate_title1", "alternate_title3"),
+        venue=get("secondary_title", "alternate_title3", "journal_name", "alternate_title2", "alternate_title1"),
         doi=tidy_doi(get("doi")) or tidy_doi(get("urls", "url")),
+        pmid=get("accession_number") if get("name_of_database").lower() in ("pubmed", "medline") else "",
         url=get("urls", "url"),
         abstract=get("abstract", "notes_abstract"),
         retracted=(get("type_of_reference") == "RTRCT" and "marked as retracted") or "",
@@ -116,32 +145,45 @@ def csl_work(item: Mapping[str, Any]) -> Work:
         title=get("title"),
         authors=_csl_names(item.get("author") or item.get("authors") or item.get("editor")),
         organization=get("organization", "publisher"),
-        year=find_year(date) or find_year(get("year", "date", "publication_year")),
-        venue=get("container-title", "venue", "journal"),
+        year=find_year(date) or find_year(get("year", "date", "publication_year", "publication year")),
+        # The latter are columns of exports from Zotero, Scopus and PubMed.
+        venue=get("container-title", "venue", "journal", "publication title", "source title", "journal/book"),
         doi=tidy_doi(get("DOI", "doi")) or tidy_doi(get("URL", "url")),
         pmid=get("PMID", "pmid"),
         url=get("URL", "url", "link"),
-        abstract=get("abstract", "summary", "description", "text"),
+        abstract=get("abstract", "abstract note", "summary", "description", "text"),
         retracted=get("retracted") if get("retracted").lower() not in ("false", "no", "0") else "",
     )
 
 
 def _csl_names(value: object) -> list[str]:
     if isinstance(value, str):
+        listed = [name.strip(" .") for name in value.split(",")]
+        if len(listed) > 1 and all(re.fullmatch(r"\S.* [A-Z]{1,3}", name) for name in listed):
+            return listed  # as PubMed has them: Lee A, Chan B.
         return [_turned(name.strip()) for name in re.split(r";| and ", value) if name.strip()]
     found = []
     for item in value if isinstance(value, list) else []:
         if isinstance(item, Mapping):
-            parts = [item.get(key) for key in ("given", "non-dropping-particle", "family", "literal", "name")]
-            found.append(" ".join(part for part in parts if isinstance(part, str) and part))
+            keys = ("given", "dropping-particle", "non-dropping-particle", "family", "literal", "name")
+            name = " ".join(part for key in keys if isinstance(part := item.get(key), str) and part)
+            suffix = item.get("suffix")
+            found.append(f"{name}, {suffix}" if name and isinstance(suffix, str) and suffix else name)
         elif isinstance(item, str):
             found.append(_turned(item))
     return [name for name in found if name]
 
 
-def _turned(name: str) -> str:
-    """'Lee, Ada' as 'Ada Lee'; what has no or several commas stays."""
+def _turned(name: str, junior_second: bool = False) -> str:
+    """'Lee, Ada' as 'Ada Lee'; a third part, such as 'Jr.', stands last, and in BibTeX between the two.
+
+    >>> _turned("Lee, Ada"), _turned("King, Martin, Jr."), _turned("King, Jr., Martin", junior_second=True)
+    ('Ada Lee', 'Martin King, Jr.', 'Martin King, Jr.')
+    """
     parts = [part.strip() for part in name.split(",")]
+    if len(parts) == 3 and all(parts):
+        last, first, junior = (parts[0], parts[2], parts[1]) if junior_second else parts
+        return f"{first} {last}, {junior}"
     return " ".join(reversed(parts)) if len(parts) == 2 and all(parts) else name.strip()
 
 
@@ -149,6 +191,8 @@ def _entry(
     *, title: str, authors: Sequence[str], organization: str = "", year: int | None, venue: str, doi: str, pmid: str = "",
     url: str, abstract: str, retracted: str,
 ) -> Work:  # fmt: skip
+    known = re.search(r"(?:pubmed\.ncbi\.nlm\.nih\.gov|ncbi\.nlm\.nih\.gov/pubmed)/(\d{1,9})\b", url)
+    pmid = pmid or (known[1] if known else "")
     title = _without_tags(title)
     abstract = _without_tags(abstract)
     said = _retracted.match(title)
