@@ -160,8 +160,7 @@ def build_app(engine: Engine, chat: ChatSettings) -> FastAPI:
     @app.api_route("/readyz", methods=["GET", "HEAD"])
     def readyz() -> PlainTextResponse:
         try:
-            # A stream yields its first event when it holds an index, and before any work on the question.
-            next(engine.stream("Is there an index?"))
+            engine.library.get()
         except ChatbotError as error:
             logger.warning("not ready: %s", error)
             return PlainTextResponse("not ready", status_code=503)

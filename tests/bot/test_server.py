@@ -1,9 +1,6 @@
-from collections.abc import Iterator, Sequence
-
 import pytest
 from fastapi.testclient import TestClient
 
-from bot.reply import Event, Stage, Turn
 from bot.settings import ChatSettings
 from bot.ui import server
 from bot.ui.page import build_app
@@ -14,13 +11,15 @@ JOIN = "/gradio_api/queue/join"
 
 
 class ReadyEngine:
+    """Holds an index or cannot, and is never asked anything: readiness must not cost an answer."""
+
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
+        self.library = self
 
-    def stream(self, question: str, history: Sequence[Turn] = ()) -> Iterator[Event]:
+    def get(self) -> None:
         if self.fault:
             raise self.fault
-        yield Stage("Ready.")
 
 
 class Clock:
