@@ -126,14 +126,12 @@ def _citations(reply: Mapping[str, Any]) -> Iterator[Cited]:
 
 def recheck(cited: Cited, index: PassageIndex) -> Recheck:
     """What became of one citation."""
-    number = index.record_number.get(cited.record_id)
-    if number is None:
+    for record in index.retracted:
+        if record.id == cited.record_id:
+            reason = f"The source is marked as retracted ({record.retracted}); do not rely on it."
+            return Recheck(cited, Standing.RETRACTED, reason)
+    if cited.record_id not in index.record_number:
         return Recheck(cited, Standing.WITHDRAWN, "The source is no longer in the library; do not rely on it.")
-    record = index.records[number]
-    if record.retracted:
-        return Recheck(
-            cited, Standing.RETRACTED, f"The source is marked as retracted ({record.retracted}); do not rely on it."
-        )
     digests = {passage.digest for passage in index.passages if passage.record_id == cited.record_id}
     if cited.digest in digests:
         return Recheck(cited, Standing.UNCHANGED, "The source still says it, word for word.")

@@ -5,7 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from knowledge.embedding import Embedder, Vectors
 from knowledge.errors import IndexCorrupt, IndexMissing, IndexNotWritten, RecordError, ServerAway
 from knowledge.generation import GenerationStore, Manifest
 from knowledge.index import (
+    RECORDS,
+    RETRACTED,
     PassageIndex,
     content_digest,
     fingerprint,
     problems,
     read_records,
+    shown,
     sweep_server,
     write_generation,
 )
@@ -139,7 +142,7 @@ def _bring_up_to_date(
         if not verified_apart(store.path(live.manifest.id), settings.chroma):
             _sweep(settings, store, keep)
             return replace(plan.report, generation=live.manifest.id, dry_run=False)
-    vectors, question_vectors = _embed(plan.records, embedder, live, progress)
+    vectors, question_vectors = _embed(shown(plan.records), embedder, live, progress)
     store.sweep_remains()
     _check_space(settings, len(vectors) + len(question_vectors))
     with disk_faults(settings), store.building() as folder:
@@ -242,15 +245,16 @@ def _live(store: GenerationStore) -> PassageIndex | None:
 
 def _documents_in(store: GenerationStore, generation: str) -> list[Record]:
     """The added documents that a generation holds; none where it cannot be read."""
-    try:
-        return [record for record in read_records(store.path(generation)) if record.document]
-    except IndexCorrupt:
-        return []
+    found = []
+    for name in (RECORDS, RETRACTED):
+        with suppress(IndexCorrupt):
+            found += [record for record in read_records(store.path(generation), name) if record.document]
+    return found
 
 
 def _plan(settings: IndexSettings, live: PassageIndex | None) -> _Plan:
     """Read every record file and every document, and compare with the live generation."""
-    before = {record.id: record for record in live.records} if live else {}
+    before = {record.id: record for record in (*live.records, *live.retracted)} if live else {}
     curated, files = _curated(settings.records, before)
     check_relations(curated)
     doubts = {f"{record.id}.md": reason for record in curated if (reason := doubt(record))}

@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1  # raise it when files, tokens or offsets change their meaning
 PASSAGES, QUESTIONS = "passages", "questions"
+RECORDS, RETRACTED = "records.jsonl", "retracted.jsonl"
 ADD_BATCH = 200
 COPY_PREFIX, COPY_LOCK = "upstander-reader-", "held"
 # At Chroma's defaults (100, 100, 16) some own vectors were missed (docs/decisions/0003).
@@ -86,10 +87,15 @@ def searched_text(record: Record) -> str:
     return " ".join(parts)
 
 
-def read_records(folder: Path) -> list[Record]:
-    """The records of a generation, in their order. Raises IndexCorrupt."""
+def shown(records: Sequence[Record]) -> list[Record]:
+    """Records without those that were retracted or withdrawn, which are kept apart and never searched."""
+    return [record for record in records if not record.retracted]
+
+
+def read_records(folder: Path, name: str = RECORDS) -> list[Record]:
+    """The records of a generation that may be shown, or those of another file of it. Raises IndexCorrupt."""
     try:
-        with (folder / "records.jsonl").open(encoding="utf-8") as file:
+        with (folder / name).open(encoding="utf-8") as file:
             return [Record.model_validate_json(line) for line in file]
     except (OSError, ValueError) as error:
         raise IndexCorrupt(f"The index {folder.name} cannot be read. {REBUILD}") from error
@@ -106,20 +112,24 @@ def write_generation(
 ) -> Manifest:
     """Write all files of a generation into an empty folder, and its Chroma collections there or to a server.
 
-    `vectors` has a row for each passage of `records` in order, `question_vectors` one for each of their questions. `library`
-    tells apart the collections of several libraries on one server. Raises ServerAway or IndexNotWritten.
+    `vectors` has a row for each passage of the `shown` records in order, `question_vectors` one for each of their questions;
+    the retracted ones lie in a file of their own, for those who cite them already. `library` tells apart the collections of
+    several libraries on one server. Raises ServerAway or IndexNotWritten.
     """
+    content = content_digest(records)
+    retracted = [record for record in records if record.retracted]
+    records = shown(records)
     passages = passages_of_all(records)
     questions = [question for record in records for question in record.questions]
     if len(vectors) != len(passages) or len(question_vectors) != len(questions):
         raise ValueError("one vector a passage and one a question")
-    with (folder / "records.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(record.model_dump_json() + "\n" for record in records)
+    for name, listed in ((RECORDS, records), (RETRACTED, retracted)):
+        with (folder / name).open("w", encoding="utf-8") as file:
+            file.writelines(record.model_dump_json() + "\n" for record in listed)
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "questions.npy", question_vectors)
     LexicalIndex.build([passage.searched for passage in passages]).save(folder / "words" / "passages")
     LexicalIndex.build([searched_text(record) for record in records]).save(folder / "words" / "records")
-    content = content_digest(records)
     rows = {
         PASSAGES: ([passage.id for passage in passages], [passage.text for passage in passages], vectors),
         QUESTIONS: ([f"q{row}" for row in range(len(questions))], questions, question_vectors),
@@ -141,7 +151,7 @@ def write_generation(
 
 
 def content_digest(records: Sequence[Record]) -> str:
-    """Hash of everything that an index is made from; equal content needs no new generation."""
+    """Hash of everything that an index is made from, by id; equal content needs no new generation."""
     return digest([record.model_dump(mode="json") for record in records])
 
 
@@ -390,6 +400,8 @@ class PassageIndex:
         self.manifest = manifest
         self.vectors: Vectors
         self.records = read_records(folder)
+        # Generations of an older version have no such file.
+        self.retracted = read_records(folder, RETRACTED) if (folder / RETRACTED).exists() else []
         try:
             self.vectors = np.load(folder / "vectors.npy", allow_pickle=False)
             self.question_vectors: Vectors = np.load(folder / "questions.npy", allow_pickle=False)
@@ -582,7 +594,7 @@ def _contradictions(index: PassageIndex) -> list[str]:
         "question vectors": (len(index.question_vectors), manifest.questions),
     }
     found += [f"{n} {name} instead of {wanted}." for name, (n, wanted) in counts.items() if n != wanted]
-    if content_digest(index.records) != manifest.content:
+    if content_digest(sorted([*index.records, *index.retracted], key=lambda record: record.id)) != manifest.content:
         found.append("The records differ from those that the manifest names.")
     texts = {record.id: record.text for record in index.records}
     found += [

@@ -230,13 +230,32 @@ def test_a_damaged_file_of_a_document_is_named_and_its_last_good_version_stays(
     assert name in ids(settings)
 
 
-def test_a_retracted_work_has_no_passage_left_to_cite(settings: IndexSettings, inbox: Path) -> None:
+def test_a_retracted_work_is_said_and_kept_out_of_all_that_is_searched(settings: IndexSettings, inbox: Path) -> None:
     (inbox / "refs.bib").write_text("@article{a, title={RETRACTED: A study}, abstract={It was all true. Really so.}}")
-    put(settings, inbox)
+    (settings.records / "two.md").write_text(
+        render_record(record("two", (Facet.SUMMARY, "Gone."), questions=["is it gone?"], retracted="by its journal"))
+    )
+    report = put(settings, inbox)
+    assert report.files[0].status == "flagged"
+    assert "1 works are marked as retracted" in str(report.files[0].reason)
     index = opened(settings)
-    (entry,) = (item for item in index.records if item.document)
-    assert entry.retracted
-    assert [passage for passage in index.passages if passage.record_id == entry.id] == []
+    assert [item.id for item in index.records] == ["one"]
+    assert index.questions == ["did it rise?"]
+    assert sorted(item.id for item in index.retracted) == sorted([str(report.files[0].id), "two"])
+    assert "really" not in index.record_words
+    again = build(settings, LetterEmbedder)
+    assert (again.published, again.added, again.unchanged) == (False, 0, 3)
+    remove(settings, LetterEmbedder, [str(report.files[0].id)])
+    assert [item.id for item in opened(settings).retracted] == ["two"]
+    (settings.records / "two.md").write_text(render_record(record("two", (Facet.SUMMARY, "Back."))))
+    assert build(settings, LetterEmbedder).changed == 1
+    assert ids(settings) == ["one", "two"]
+
+
+def test_a_name_with_spaces_at_odd_places_is_no_fault(settings: IndexSettings, inbox: Path) -> None:
+    (inbox / " two  words .txt").write_text(BODY)
+    (file,) = put(settings, inbox).files
+    assert (file.status, file.metadata and file.metadata["title"]) == ("added", "two words")
 
 
 def test_rollback_goes_back_one_generation_and_a_build_goes_forward_again(settings: IndexSettings, inbox: Path) -> None:
