@@ -23,7 +23,7 @@ from knowledge.errors import RecordError
 from knowledge.record import Excerpt, Line
 from knowledge.suspicion import suspicions, visible
 
-READER = 1  # raise it when loaders or chunking give other text, so that files are read again
+READER = 2  # raise it when loaders or chunking give other text, so that files are read again
 TITLE_CHARACTERS = 500
 
 LOADERS: dict[str, Callable[[bytes], Loaded]] = {
