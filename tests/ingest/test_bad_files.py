@@ -1,14 +1,18 @@
 """What becomes of bad files: each has its line with what is wrong and what to do, and the good ones beside them go in."""
 
+import sys
 import time
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from ingest import safety
 from ingest.add import Additions, find, read_all
 from ingest.report import FileReport, no_progress
 from knowledge.record import Facet
 from tests.fakes import record
+from tests.ingest import memory
 from tests.ingest.files import BAD, GOOD, make
 
 CURATED = [record("curated", (Facet.SUMMARY, "A curated work."))]
@@ -53,6 +57,32 @@ def test_a_bad_file_ends_as_it_should_with_reason_and_remedy(lines: dict[str, Fi
 def test_a_good_file_beside_them_goes_in(lines: dict[str, FileReport], name: str) -> None:
     line = line_of(lines, name)
     assert (line.status, line.reason) == ("added", None)
+
+
+GREEDY = (
+    "bomb.pdf", "bomb.docx", "bomb.pptx", "entities.docx", "run-length.pdf", "deep-arrays.pdf", "deep.html", "many-tags.html",
+    "one-line.txt", "deep.json", "many-brackets.md", "deep-braces.bib",
+)  # fmt: skip
+READ_ALL = """
+import sys
+from datetime import date
+from pathlib import Path
+from ingest.add import find, read_all
+from ingest.report import no_progress
+files = list(find(Path(sys.argv[1])))
+made = read_all(files, {}, [], today=date(2026, 1, 2), corrections={}, progress=no_progress)
+sys.exit(len(made.files))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
+def test_the_greediest_files_stay_within_the_memory_that_is_theirs(tmp_path: Path) -> None:
+    for name in GREEDY:
+        BAD[name].write(tmp_path / name)
+    in_all, largest_reader, reported = memory.peaks([sys.executable, "-c", READ_ALL, tmp_path])
+    assert reported == len(GREEDY)
+    assert 20e6 < largest_reader < safety.MEMORY_BYTES
+    assert in_all < 1.5e9
 
 
 def test_nothing_hidden_reached_the_library(added: Additions) -> None:
