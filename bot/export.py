@@ -1,5 +1,6 @@
 """Documents and reading lists as files: Markdown, DOCX, PDF, BibTeX, RIS, CSL-JSON, CSV. Door to python-docx and fpdf2."""
 
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from typing import Literal, get_args
 
 import docx
 from docx.enum.style import WD_STYLE_TYPE
+from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Pt
@@ -19,6 +23,7 @@ from fpdf.fonts import TextStyle
 from bot.cards import card, length_text
 from bot.citing import STYLES, bibtex, csl_json_text, csv_text, references, ris
 from bot.document import Document, Line, Section, document_markdown, tagged
+from bot.recheck import document_receipt
 from bot.recommender import Recommendation, spoken
 from knowledge.errors import ChatbotError, SettingsError
 from knowledge.passage import Passage
@@ -58,7 +63,7 @@ def export(document: Document, format: str, style: str = "vancouver") -> bytes:
         return _docx(document, listed)
     if format == "pdf":
         return _pdf(document, listed)
-    return document_markdown(document, listed).encode()
+    return f"{document_markdown(document, listed)}\n{document_receipt(document)}\n".encode()
 
 
 def reading_list(records: Sequence[Record], title: str = "Reading list") -> Document:
@@ -145,9 +150,17 @@ def _docx(document: Document, listed: Sequence[str]) -> bytes:
         file.add_heading("References", level=1)
         for number, text in enumerate(listed, start=1):
             file.add_paragraph(f"{number}. {_xml(text)}", style="Bibliography")
+    _add_receipt(file, document_receipt(document))
     out = io.BytesIO()
     file.save(out)
     return out.getvalue()
+
+
+def _add_receipt(file: "docx.document.Document", receipt: str) -> None:
+    """A part that Word keeps and does not show, from which `bot.recheck` knows what was cited."""
+    content = f'<receipt xmlns="urn:upstander:receipt">{html.escape(receipt)}</receipt>'.encode()
+    part = Part(PackURI("/customXml/item1.xml"), "application/xml", content, file.part.package)
+    file.part.relate_to(part, RELATIONSHIP_TYPE.CUSTOM_XML)
 
 
 def _set_language(file: "docx.document.Document") -> None:
@@ -173,6 +186,7 @@ def _pdf(document: Document, listed: Sequence[str]) -> bytes:
     file = FPDF(format="A4")
     file.set_title(_printable(document.title))
     file.set_lang(LANGUAGE)
+    file.set_keywords(document_receipt(document))  # where `bot.recheck` looks for it
     file.set_margin(20)
     file.set_auto_page_break(True, margin=20)
     fonts = _font_folder()

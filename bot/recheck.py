@@ -1,23 +1,32 @@
 """Does a saved answer still stand? Its citations, each with the digest of what was cited, against the index of today.
 
-Reads a reply's JSON, JSON lines of replies, or any exported text that carries a receipt. It holds no question and asks none.
+Reads a reply's JSON, JSON lines of replies, or an export that carries a receipt: Markdown, DOCX or PDF. It holds no question
+and asks none.
 """
 
+import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+from bot.document import Document
 from bot.reply import Reply
 from knowledge.errors import QuestionError
 from knowledge.generation import GenerationStore
 from knowledge.index import PassageIndex
-from knowledge.passage import digest_of
+from knowledge.passage import digest_of, passages_of
 
 FILE_LIMIT = 50_000_000  # bytes
+RECEIPT_LIMIT = 5_000_000  # bytes
 _receipt = re.compile(r"<!-- upstander receipt: (\{.*?\}) -->")
 
 
@@ -56,13 +65,22 @@ def receipt(reply: Reply) -> str:
         for claim in reply.claims
         for citation in claim.citations
     }
-    value = {
-        "generation": reply.generation,
-        "citations": [
-            {"record_id": record, "passage_id": passage, "digest": digest} for record, passage, digest in cited
-        ],
-    }
-    return f"<!-- upstander receipt: {json.dumps(value)} -->"
+    return _receipt_line(reply.generation, cited)
+
+
+def document_receipt(document: Document) -> str:
+    """The same for a document: the passages that its lines repeat word for word, and its other sources as a whole."""
+    cited: dict[tuple[str, str, str], None] = {}
+    for number, record in enumerate(document.sources, start=1):
+        said = {line.text for section in document.sections for line in section.lines if number in line.markers}
+        passages = [(record.id, passage.id, passage.digest) for passage in passages_of(record) if passage.text in said]
+        cited |= dict.fromkeys(passages or [(record.id, "", "")])
+    return _receipt_line("", cited)
+
+
+def _receipt_line(generation: str, cited: Iterable[tuple[str, str, str]]) -> str:
+    listed = [{"record_id": record, "passage_id": passage, "digest": digest} for record, passage, digest in cited]
+    return f"<!-- upstander receipt: {json.dumps({'generation': generation, 'citations': listed})} -->"
 
 
 def read_citations(file: Path) -> list[Cited]:
@@ -70,8 +88,8 @@ def read_citations(file: Path) -> list[Cited]:
     try:
         if file.stat().st_size > FILE_LIMIT:
             raise QuestionError(f"{file} is larger than {FILE_LIMIT:,} bytes; name a saved answer.", "too_long")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _text(file.read_bytes())
+    except (OSError, UnicodeDecodeError, PyPdfError, BadZipFile) as error:
         raise QuestionError(f"{file} cannot be read as text; name a saved answer.", "empty") from error
     found = {cited: None for reply in _replies(text) for cited in _citations(reply)}
     if not found:
@@ -79,6 +97,20 @@ def read_citations(file: Path) -> list[Cited]:
             f"{file} holds no citation that can be checked; save an answer with: python -m bot ask … --json", "empty"
         )
     return list(found)
+
+
+def _text(data: bytes) -> str:
+    """A file's text; of a DOCX or a PDF only what stands where `bot.export` puts the receipt."""
+    if data.startswith(b"%PDF-"):
+        about = PdfReader(BytesIO(data)).metadata
+        return str(about.get("/Keywords", "")) if about else ""
+    if data.startswith(b"PK"):
+        with ZipFile(BytesIO(data)) as archive:
+            parts = [part for part in archive.infolist() if re.fullmatch(r"customXml/item\d+\.xml", part.filename)]
+            return "\n".join(
+                html.unescape(archive.read(part).decode()) for part in parts if part.file_size <= RECEIPT_LIMIT
+            )
+    return data.decode("utf-8-sig")
 
 
 def _replies(text: str) -> Iterator[Mapping[str, Any]]:
@@ -132,6 +164,8 @@ def recheck(cited: Cited, index: PassageIndex) -> Recheck:
             return Recheck(cited, Standing.RETRACTED, reason)
     if cited.record_id not in index.record_number:
         return Recheck(cited, Standing.WITHDRAWN, "The source is no longer in the library; do not rely on it.")
+    if not cited.passage_id:
+        return Recheck(cited, Standing.UNCHANGED, "The source is in the library and not marked as retracted.")
     digests = {passage.digest for passage in index.passages if passage.record_id == cited.record_id}
     if cited.digest in digests:
         return Recheck(cited, Standing.UNCHANGED, "The source still says it, word for word.")

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from bot.contract import reply_json
-from bot.recheck import Standing, read_citations, receipt, recheck_file
+from bot.document import Document, Line, Section
+from bot.export import export
+from bot.recheck import Standing, read_citations, receipt, recheck, recheck_file
 from bot.reply import Citation, Outcome, Reply, ShownClaim
 from ingest.build import build
 from knowledge.errors import QuestionError
@@ -12,7 +14,7 @@ from knowledge.generation import GenerationStore
 from knowledge.passage import passages_of
 from knowledge.record import Facet, Record, render_record
 from knowledge.settings import IndexSettings
-from tests.fakes import LetterEmbedder, record
+from tests.fakes import LetterEmbedder, record, small_index
 
 ITEM = record("work", (Facet.FINDING, "It rose by two."), (Facet.CAUTION, "One site."))
 
@@ -39,6 +41,30 @@ def test_each_saved_form_gives_the_same_citation_without_the_question(tmp_path: 
     (cited,) = read_citations(saved(tmp_path, form, reply_citing(ITEM)))
     assert (cited.record_id, cited.digest, cited.generation) == ("work", passages_of(ITEM)[0].digest, "g")
     assert "did it rise" not in receipt(reply_citing(ITEM))
+
+
+@pytest.mark.parametrize("form", ["md", "docx", "pdf"])
+def test_an_exported_document_can_be_checked_again(tmp_path: Path, form: str) -> None:
+    other = record("other", (Facet.FINDING, "Nothing of it is repeated."))
+    lines = (Line("It rose by two.", "cited", (1,)), Line("Time: 60 minutes", "cited", (2,)), Line("Mine.", "own"))
+    file = tmp_path / f"plan.{form}"
+    file.write_bytes(export(Document("A plan", (Section("Why", lines),), (ITEM, other)), form))
+    first, second = read_citations(file)
+    assert (first.record_id, first.digest) == ("work", passages_of(ITEM)[0].digest)
+    assert (second.record_id, second.passage_id) == ("other", "")
+    assert "Mine" not in str([first, second])
+    index = small_index(tmp_path / "later", record("work", (Facet.FINDING, "It rose by three.")), other)
+    assert [recheck(cited, index).standing for cited in (first, second)] == [Standing.CHANGED, Standing.UNCHANGED]
+    gone = other.model_copy(update={"retracted": "by its journal"})
+    index = small_index(tmp_path / "last", ITEM, gone)
+    assert [recheck(cited, index).standing for cited in (first, second)] == [Standing.UNCHANGED, Standing.RETRACTED]
+
+
+@pytest.mark.parametrize("start", [b"%PDF-1.7\n", b"PK\x03\x04", b"\xff\xfe"])
+def test_a_damaged_export_is_said(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "a").write_bytes(start + b"\x00\x01 broken")
+    with pytest.raises(QuestionError, match="cannot be read as text"):
+        read_citations(tmp_path / "a")
 
 
 @pytest.mark.parametrize("text", ["", "hello", "[]", "{}", '{"claims": [1, {"citations": 3}]}', "\x00"])
