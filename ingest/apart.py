@@ -5,6 +5,7 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -77,6 +78,7 @@ def _call(pipe: Connection, call: Callable[..., object], arguments: tuple[object
 def _uninterrupted() -> Iterator[None]:
     """What is started meanwhile never sees Ctrl+C, of which this process alone should speak."""
     if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # trap: when it starts by itself, it lets the signal through again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,35 @@ def test_a_build_without_the_server_says_so_and_leaves_the_index_as_it_is(
     server.start()
     assert build(settings, LetterEmbedder).published
     # What a failed build left on the server is swept as well.
+    assert len(server.collections()) == 4
+
+
+def test_a_server_killed_during_a_build_costs_nothing(settings: IndexSettings, server: Server) -> None:
+    live = build(settings, LetterEmbedder).generation
+    before = server.collections()
+    facts = [(Facet.FINDING, f"{40 * chr(97 + n % 26)} {20 * chr(97 + n // 26)}") for n in range(676)]
+    for at in range(0, 676, 52):
+        item = record(f"more-{at}", *facts[at : at + 52])
+        (settings.records / f"more-{at}.md").write_text(render_record(item))
+
+    def kill_when_it_writes() -> None:
+        while server.collections() == before:
+            time.sleep(0.01)
+        server.stop()
+
+    killer = threading.Thread(target=kill_when_it_writes)
+    killer.start()
+    with pytest.raises(ServerAway, match="run the same command again"):
+        build(settings, LetterEmbedder)
+    killer.join()
+    assert GenerationStore(settings.index_folder).current() == live
+    index = opened(settings)
+    assert index.nearest_passages(index.vectors[0], 1) == [0]  # by exact search
+    server.start()
+    index = opened(settings)
+    assert index._dense.nearest("passages", index.vectors[0], 1) == [0]
+    assert build(settings, LetterEmbedder).published
+    assert problems(GenerationStore(settings.index_folder).path(opened(settings).manifest.id), settings.chroma) == []
     assert len(server.collections()) == 4
 
 
