@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from ingest import apart
 from ingest.add import Additions, read_all
 from ingest.build import add, build, remove, verified_apart
 from ingest.documents import DocumentStore, Holding
 from ingest.keeping import backup, restore, rollback
 from ingest.loaders.web import fetched
 from ingest.report import BuildReport, FileReport, Progress
-from knowledge.embedding import Embedder, open_embedder
+from knowledge.embedding import Embedder, encoder_file, export_encoder, open_embedder
 from knowledge.errors import ChatbotError, RecordError
 from knowledge.generation import GenerationStore
 from knowledge.index import fingerprint
@@ -98,6 +99,10 @@ def _progress() -> Iterator[Progress]:
 
 
 def _embedder(settings: IndexSettings) -> Embedder:
+    if settings.embedder == "packaged" and not encoder_file(settings.models_folder).exists():
+        # What the export takes goes with its process; should that fail, opening tries again and says why.
+        with suppress(apart.Died):
+            apart.fresh(export_encoder, settings.models_folder)
     return open_embedder(settings.embedder, settings.models_folder)
 
 

@@ -219,15 +219,25 @@ def _check_weights(folder: Path) -> None:
             )
 
 
+def encoder_file(models: Path) -> Path:
+    """Where the export of the packaged model lies below the models' folder, made or not."""
+    return models / f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}.onnx"
+
+
+def export_encoder(models: Path) -> None:
+    """Export the packaged model unless it was. It takes torch and most of a gigabyte. Raises ModelError."""
+    file = encoder_file(models)
+    if not file.exists():
+        started = time.perf_counter()
+        folder = packaged_model_folder()
+        _check_weights(folder)
+        TorchEncoder(str(folder), packaged_identity()).export(file)
+        logger.info("exported encoder file=%s seconds=%.1f", file.name, time.perf_counter() - started)
+
+
 def open_embedder(name: str, models: Path) -> Embedder:
     """The embedder that the settings name; the packaged one is exported to `models` when it is first needed."""
     if name != "packaged":
         return TorchEncoder(name)
-    folder = packaged_model_folder()
-    file = models / f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}.onnx"
-    if not file.exists():
-        started = time.perf_counter()
-        _check_weights(folder)
-        TorchEncoder(str(folder), packaged_identity()).export(file)
-        logger.info("exported encoder file=%s seconds=%.1f", file.name, time.perf_counter() - started)
-    return OnnxEncoder(file, folder)
+    export_encoder(models)
+    return OnnxEncoder(encoder_file(models), packaged_model_folder())
