@@ -59,7 +59,10 @@ def test_a_full_disk_is_said_and_the_index_in_use_stays(
     live = build(settings, LetterEmbedder).generation
     if not looks_first:
         monkeypatch.setattr("ingest.build._check_space", lambda settings, rows: None)
-    many = [(Facet.FINDING, f"Finding {n} " + "x" * 1_500) for n in range(3_000)]
+    letters = [(chr(97 + n % 26), chr(97 + n // 26 % 26), chr(97 + n // 676)) for n in range(3_000)]
+    many = [
+        (Facet.FINDING, f"{a * 900} {b * 400} {c * 200}") for a, b, c in letters
+    ]  # so that no two vectors are equal
     for at in range(0, len(many), 300):
         (settings.records / f"many-{at}.md").write_text(render_record(record(f"many-{at}", *many[at : at + 300])))
     with pytest.raises(IndexNotWritten, match=r"The index in use is unchanged; free some space"):
