@@ -18,7 +18,8 @@ NUMBERS = {
 # (side of the mention, whether it holds for faculty and leaders only, pattern): who asks, decides or teaches is not taught.
 ASKERS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
     ("before", False, re.compile(
-        r"\b(?:i am|i'm|im|as|we are|we're|this is|speaking as|i work as|being) (?:an? |the |your |1 of the )?"
+        r"\b(?:i am|i'm|im|as|we are|we're|this is|speaking as|i work as|being)"
+        r" (?:an? |the |your |1 of the |in (?:my|the) )?"
         r"(?:(?!for\b|with\b|to\b|of\b|in\b|on\b|and\b)[\w/'-]+ ){0,3}$")),
     ("before", False, re.compile(
         r"\b(?:led|taught|run|given|facilitated|delivered|presented|written|designed|made|requested|hosted"
@@ -28,6 +29,9 @@ ASKERS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
         r"\bi (?:direct|run|lead|co-?lead|coordinate|co-ordinate|organi[sz]e|manage|oversee|chair|head"
         r"|write for) (?:an?|the|our|my|this)?"
         r" ?(?:[\w/'-]+ ){0,3}$")),
+    ("before", False, re.compile(
+        r"\b(?:who|that) (?:teach|supervise|precept|train|mentor|assess|evaluate) (?:(?:our|the|my|\w+) )?$")),
+    ("before", True, re.compile(r"\b(?:me|i)(?:,| \() ?(?:the |an? |our |your )?(?:\w+ )?$")),
     ("before", True, re.compile(r"\bwith (?:(?:trained|volunteer|senior|peer|small-group) )+$")),
     ("before", True, re.compile(
         r"\b(?:ask|tell|show|convince|persuade|from|by|approach|email|told|meet|meeting with|report to"

@@ -26,6 +26,7 @@ HARD_KINDS: frozenset[Kind] = frozenset(
     {"review", "checklist", "framework", "guide", "workshop", "curriculum", "course"}
 )
 HALF_DAY, FULL_DAY = 240, 480  # minutes
+PART_OF_HOUR = {"h": 30, "q": 15, "3": 45}  # minutes, by how 'half', 'quarter' and '3 quarters' begin
 LONGEST = 16 * 60  # a longer stretch is a shift or a deadline, not a session
 
 
@@ -201,16 +202,17 @@ _length = re.compile(
     rf"(?P<hm>{_number})[ -]?(?:hours?|hrs?|h)\.?(?:,? (?:and )?|-)?(?P<hm_min>\d{{1,2}})"
     rf"(?:[ -]?{_mins}|(?=[ ,.;):]|$))"
     rf"|(?P<h_colon>\d):(?P<h_colon_min>[0-5]\d)[ -]?{_hours}"
-    rf"|(?P<half_after>(?:{_number}|an?))[ -]and[ -]a[ -](?P<half_part>half"
-    rf"|quarter)[ -]?hours?\b"  # one and a half hours
-    rf"|(?P<hour_and>(?:(?:{_number}|an?)[ -])?{_hours}) and (?P<and_part>a half|half|a quarter|\d{{1,2}}(?: {_mins})?)"
+    rf"|(?P<half_after>(?:{_number}|an?))[ -]and[ -](?:a[ -])?(?P<half_part>half"
+    rf"|quarter|3[ -]quarters?)[ -]?hours?\b"  # one and a half hours
+    rf"|(?P<hour_and>(?:(?:{_number}|an?)[ -])?{_hours}) and "
+    rf"(?P<and_part>a half|half|a quarter|3[ -]quarters?|\d{{1,2}}(?: {_mins})?)"
     r"|(?P<quarters>(?:3|an?|1)[ -]?quarters?|quarter|3/4|0\.75|half|0\.5)[ -](?:of[ -])?(?:an?[ -])?hours?\b"
-    rf"|(?P<hours>{_number})[ -]?{_hours}"
+    rf"|(?P<hours>{_number})(?! hour-?long \w+s\b)[ -]?{_hours}"  # 'two hour-long sessions' are of one hour
     rf"|(?P<mins>{_number})[ -]?{_mins}"
     r"|(?P<couple>(?:a )?couple(?: of)?) hours"
     r"|\b(?P<a_hour>an?)[ -]hours?\b"
     r"|(?P<lone_hour>(?<!per )(?<!office )(?<!rush )(?<!after )(?<!happy )(?<!credit )(?<!contact )\bhour(?:[ -]?long)?\b(?!s))"
-    r"|(?P<half_day>\b(?:academic )?half[ -](?:an? )?days?\b|\bahd\b)"
+    r"|(?P<half_day>\b(?:academic )?(?:half|1/2|0\.5)[ -](?:an? )?days?\b|\bahd\b)"
     r"|(?P<part_of_day>\b(?:mornings?|afternoons?)\b)"
     r"|(?P<day>\b(?:full|whole|entire|all|an?|[1-5])[ -]days?\b|\bday-?long\b)"
 )
@@ -311,11 +313,11 @@ def _lengths(folded: str) -> Iterator[_Length]:
         elif groups["h_colon"]:
             value = float(groups["h_colon"]) * 60 + float(groups["h_colon_min"])
         elif groups["half_after"]:
-            value = _value(groups["half_after"]) * 60 + (30 if groups["half_part"] == "half" else 15)
+            value = _value(groups["half_after"]) * 60 + PART_OF_HOUR[groups["half_part"][0]]
         elif groups["hour_and"]:
             part = groups["and_part"]
-            extra = 30.0 if "half" in part else 15.0 if "quarter" in part else float(re.match(r"\d+", part)[0])  # type: ignore[index]
-            value = _value(groups["hour_and"]) * 60 + extra
+            word = re.search(r"half|3?[ -]?quarter", part)
+            value = _value(groups["hour_and"]) * 60 + (PART_OF_HOUR[word[0].strip()[0]] if word else _value(part))
         elif groups["quarters"]:
             word = groups["quarters"]
             value = 30 if word in ("half", "0.5") else 45 if word.startswith(("3", "0.75")) else 15
@@ -437,8 +439,13 @@ def audiences(folded: str) -> tuple[Audience, ...]:
     mentions = _without_overlaps([*_year_mentions(folded), *_audience_mentions(folded)])
     mentions = [m for m in mentions if not _negated(folded, m.start) and not _denied(folded, m.end)]
     taught = [m for m in mentions if not _asks_or_teaches(folded, m)]
-    chosen = [m for m in taught if m.sure] or taught or [m for m in mentions if m.sure][:1] or mentions[:1]
+    people = [m for m in taught if m.sure or _joins_doctors(folded, m, taught)]
+    chosen = people or taught or [m for m in mentions if m.sure][:1] or mentions[:1]
     names = list(dict.fromkeys(name for mention in chosen for name in mention.audiences))
+    if names == ["medical students"] and not any(m.sure for m in chosen):
+        # Students at large beside a clerkship are its students, whoever runs it.
+        phases = {name for m in mentions if not m.sure for name in m.audiences} & {"clinical students"}
+        names = list(phases) or names
     if "medical students" in names:
         # A year says more than 'medical students'; both halves of the course together are medical students.
         halves = [name for name in names if name in ("pre-clinical students", "clinical students")]
@@ -452,6 +459,22 @@ def audiences(folded: str) -> tuple[Audience, ...]:
     return tuple(cast(Audience, name) for name in names)
 
 
+def _joins_doctors(folded: str, mention: _Mention, taught: Sequence[_Mention]) -> bool:
+    """'residents and students': students at large are named people where doctors, and nobody else, stand beside them."""
+    people = [m for m in taught if m.sure]
+    return (
+        folded.startswith("student", mention.start)
+        and all(set(m.audiences) <= DOCTORS for m in people)
+        and any(
+            _and.fullmatch(folded[min(m.end, mention.end) : max(m.start, mention.start)])
+            for m in people
+            if m.end <= mention.start or mention.end <= m.start
+        )
+    )
+
+
+DOCTORS = frozenset({"residents", "fellows", "faculty"})
+_and = re.compile(r" ?(?:,|/|\+|and|,? and) ?(?:the |our |my |all )?")
 _whole_course = re.compile(
     r"\b(?:from|years?) (?:the )?(?:1st|2nd|first|1|2)\b.{0,12}\b(?:to|through|-)|\ball (?:4|5|6|years)\b"
     r"|\bacross\b|m1-m4|ms1-ms4|ms1-4|m1-4"
@@ -508,6 +531,8 @@ def _asks_or_teaches(folded: str, mention: _Mention) -> bool:
     named = folded[mention.start : mention.end]
     if leads and _one_role.search(named) and _opens_a_sentence.search(before) and _closes_a_role.match(after):
         return True
+    if "community partners" in mention.audiences and _held_with.search(before):
+        return True
     return any(
         pattern.search(before if place == "before" else after)
         for place, only_leads, pattern in ASKERS
@@ -515,6 +540,10 @@ def _asks_or_teaches(folded: str, mention: _Mention) -> bool:
     )
 
 
+_held_with = re.compile(
+    r"\b(?:curricul\w+|electives?|projects?|courses?|learning|partner\w*|work\w*|designed|developed|built|created|led)"
+    r" (?:together )?(?:with|by) (?:(?:the|our|local|a) )*$"
+)
 # 'Nurse educator for a health authority: …' introduces the asker; a plural, or 'faculty', would be an audience.
 _one_role = re.compile(
     r"(?:lecturer|educator|director|co-?ordinator|lead|leader|dean|professor|tutor|instructor|teacher|attending"
@@ -533,14 +562,14 @@ _either = re.compile(r"\b(?:online|zoom|virtual\w*|remote\w*) or (?:live|in[- ]p
 r"|on[- ]?site)|\b(?:live|in[- ]person|face[- ]to[- ]face) or (?:online|on zoom|zoom|virtual\w*"
 r"|remote\w*)")  # fmt: skip
 _not_online = re.compile(
-    r"\b(?:not|nothing|no|never|isn't|without) (?:\w+ )?(?:online|virtual|remote|zoom)\b|\bno more zoom\b"
+    r"\b(?:not|nothing|no|never|isn't|without|rather than|instead of) (?:\w+ )?(?:online|virtual|remote|zoom)\b|\bno more zoom\b"
 )
 
 
 def wanted(folded: str) -> tuple[Format | None, bool]:
     """The format that is asked for, and whether it must hold: how people meet must, the method is a wish."""
     if _not_online.search(folded):
-        return "in person", True
+        return "in person", not _wished(_not_online, folded)
     if _either.search(folded):
         return None, False
     for entry in words().formats:

@@ -15,13 +15,14 @@ from bot.retriever import Retriever
 from knowledge.index import PassageIndex
 from knowledge.lexical import stems
 from knowledge.passage import Passage, passage_id, passages_of
-from knowledge.record import Audience, Facet, Kind, Record, Tier
+from knowledge.record import Audience, Facet, Kind, Record, Tier, Topic
 from knowledge.teaching import Teaching, session_length, statement_with, teaching_of
 
 RESULTS = 3
 NEAR_MISSES = 5
 MOST_REASONS = 3
 MOST_BROKEN = 2  # a record that breaks more is not near
+LEAST_SHARE = 0.5  # of the first result's share of the subjects, below which a record only touches the subject
 FAR_BELOW = 0.2  # of a score: off the topic and this much worse than the best is not shown to fill the list
 ONE_MORE_BROKEN = 0.12  # of a score: about the difference between a record on the topic and one beside it
 # What is written for whoever teaches or decides fits any audience; a session, or its evaluation, was made for one.
@@ -65,11 +66,15 @@ class Weights:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A record with its score, how it stands to each constraint (None where it does not say) and which hard ones it breaks."""
+    """A record with its score, how it stands to each constraint (None where it does not say) and which hard ones it breaks.
+
+    `share` is that of the subjects asked for that it has (`topic_share`).
+    """
 
     record: Record
     teaching: Teaching
     score: float
+    share: float
     states: dict[Constraint, bool | None]
     broken: tuple[Constraint, ...]
 
@@ -144,8 +149,9 @@ class Recommender:
             teaching = teaching_of(record)
             states = {name: meets(record, teaching, need, name) for name in asked(need)}
             score = self._score(need, record, teaching, float(match[number]), states, rarity)
+            share = topic_share(required_topics(need), record, rarity)
             broken = tuple(name for name, state in states.items() if name in need.hard and state is not True)
-            candidates.append(Candidate(record, teaching, round(score, 4), states, broken))
+            candidates.append(Candidate(record, teaching, round(score, 4), share, states, broken))
         candidates.sort(key=lambda candidate: (-candidate.score, candidate.record.id))
         results = tuple(
             Recommended(
@@ -185,8 +191,7 @@ class Recommender:
         weights = self._weights
         score = weights.match * match
         if need.topics:
-            total = sum(rarity.get(topic, 1.0) for topic in need.topics)
-            score += weights.topics * sum(rarity.get(t, 1.0) for t in need.topics if t in record.topics) / total
+            score += weights.topics * topic_share(need.topics, record, rarity)
             score -= weights.off_topic * (not on_topic(record, need))
         if need.audience:
             made_for = set(record.audience)
@@ -221,8 +226,12 @@ class Recommender:
         while left and len(chosen) < most:
             listed = [c.record for c in chosen]
             best = max(left, key=lambda c: c.score - self._weights.sameness * sameness(c.record, listed))
-            left = [c for c in left if c is not best and c.record.id not in best.record.related]
             chosen.append(best)
+            left = [
+                c
+                for c in left
+                if c is not best and c.record.id not in best.record.related and c.share >= LEAST_SHARE * chosen[0].share
+            ]
         return chosen
 
 
@@ -289,6 +298,12 @@ def _topic_rarity(records: Sequence[Record]) -> dict[str, float]:
     """How much it says that a record has a topic: the logarithm of one over the share of records with it."""
     counts = Counter(topic for record in records for topic in record.topics)
     return {topic: math.log(1 + len(records) / count) for topic, count in counts.items()}
+
+
+def topic_share(wanted: Sequence[Topic], record: Record, rarity: dict[str, float]) -> float:
+    """How many of the wanted topics a record has, 0..1, a rare one counting more; 1 if none is wanted."""
+    total = sum(rarity.get(topic, 1.0) for topic in wanted)
+    return sum(rarity.get(topic, 1.0) for topic in wanted if topic in record.topics) / total if wanted else 1.0
 
 
 def on_topic(record: Record, need: Need) -> bool:

@@ -42,6 +42,7 @@ def test_there_are_enough_judged_needs_and_each_names_known_records() -> None:
 def test_the_suite_runs_and_keeps_its_floors(built_data: Path) -> None:
     parts = measure(assemble_recommender(IndexSettings(data=built_data)))
     figures = {m.name: m.value for part in parts.values() for m in part}
+    assert figures["hard constraints kept"] == 1.0
     assert figures["a fitting record in the list"] >= 0.85
     assert figures["reasons that are statements"] == 1.0
     assert figures["none fits, and it says so"] == 1.0
