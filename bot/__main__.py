@@ -21,13 +21,13 @@ from bot.contract import (
     reply_json,
     review_json,
 )
-from bot.decks import read_deck
+from bot.decks import read_apart
 from bot.document import Document
 from bot.engine import Engine
 from bot.export import FORMATS, export, reading_list, syllabus_entry
 from bot.grounding import Verifier
 from bot.llm import destinations
-from bot.needs import read_need, with_options
+from bot.needs import LONGEST_NEED, read_need, with_options
 from bot.plan import Situation
 from bot.questions import check_question
 from bot.recheck import Standing, recheck_file
@@ -40,8 +40,6 @@ from knowledge.embedding import open_embedder
 from knowledge.errors import ChatbotError, QuestionError, SettingsError
 from knowledge.generation import GenerationStore
 from knowledge.settings import IndexSettings, log_to_stderr, silence_libraries
-
-LONGEST_NEED = 4_000  # characters
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -177,7 +175,7 @@ def _review(index: IndexSettings, options: argparse.Namespace) -> int:
         raise SettingsError(f"The file {options.file} cannot be read ({error.strerror}).") from error
     library, _ = open_library(index)
     records = {record.id: record for record in library.get().records}
-    found = review(read_deck(options.file.name, content), records)
+    found = review(read_apart(options.file.name, content), records)
     if options.json:
         print(json.dumps(review_json(found), ensure_ascii=False))
         return 0

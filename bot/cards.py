@@ -92,26 +92,23 @@ def card_markdown(of: Card, number: int = 1) -> str:
     """A card for a person; every quoted statement carries the card's number."""
     record = of.record
     head = f"### {number}. {escape(record.source.title)}"
-    facts = [
-        ("Kind", kind_and_tier(record)),
-        ("For", ", ".join(of.audience) or UNKNOWN),
-        ("Time", of.time or UNKNOWN),
-        ("Format", "; ".join(filter(None, [of.format, ", ".join(of.delivery)])) or UNKNOWN),
-        ("Evaluated", of.evaluated or "no evaluation was read"),
-        ("Access", of.access or UNKNOWN),
-    ]
-    parts = [head, "\n".join(f"- **{name}:** {escape(value)}" for name, value in facts)]
-    for name, passages in (
+    parts = [head, "\n".join(f"- **{name}:** {escape(value)}" for name, value in facts(of))]
+    for name, passages in said(of):
+        if passages:
+            parts.append(f"**{name}**\n\n" + "\n".join(f"- {quoted(passage, number)}" for passage in passages))
+    parts.append(f"{number}. {reference(record.source)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def said(of: Card) -> list[tuple[str, tuple[Passage, ...]]]:
+    """The statements of a card under their headings."""
+    return [
         ("What it is", of.what[:2]),
         ("Materials", of.materials),
         ("Results", of.results[:3]),
         ("Cautions", of.cautions),
         ("Licence", of.licence[:1]),
-    ):
-        if passages:
-            parts.append(f"**{name}**\n\n" + "\n".join(f"- {quoted(passage, number)}" for passage in passages))
-    parts.append(f"{number}. {reference(record.source)}")
-    return "\n\n".join(parts) + "\n"
+    ]
 
 
 def quoted(passage: Passage, number: int) -> str:
@@ -119,36 +116,52 @@ def quoted(passage: Passage, number: int) -> str:
     return f"{escape(passage.text)} \\[{number}\\]"
 
 
-def comparison_markdown(records: Sequence[Record]) -> str:
-    """Two to four resources side by side. Raises SettingsError for another number."""
+Cell = str | tuple[Passage, ...]
+
+
+def comparison(records: Sequence[Record]) -> list[tuple[str, list[Cell]]]:
+    """Two to four resources side by side: named rows of fields or statements, one cell a resource.
+
+    Raises SettingsError for another number.
+    """
     if not COMPARED[0] <= len(records) <= COMPARED[1]:
         raise SettingsError(f"A comparison holds 2 to 4 resources, not {len(records)}. Choose some of them.")
     cards = [card(record) for record in records]
-    rows: list[tuple[str, list[str]]] = [
-        ("Kind and source", [kind_and_tier(c.record) for c in cards]),
-        ("For", [", ".join(c.audience) or UNKNOWN for c in cards]),
-        ("Time", [c.time or UNKNOWN for c in cards]),
-        ("Format", ["; ".join(filter(None, [c.format, ", ".join(c.delivery)])) or UNKNOWN for c in cards]),
-        ("Evaluated", [c.evaluated or "no evaluation was read" for c in cards]),
-        ("Access", [c.access or UNKNOWN for c in cards]),
+    columns = [dict(facts(of)) for of in cards]
+    return [
+        *((name, [column[name] for column in columns]) for name in columns[0]),
         ("Country", [c.record.country or UNKNOWN for c in cards]),
+        ("What it is", [c.what[:1] or UNKNOWN for c in cards]),
+        ("Materials", [c.materials[:1] or UNKNOWN for c in cards]),
+        ("Result", [c.results[:1] or UNKNOWN for c in cards]),
+        ("Caution", [c.cautions[:1] or UNKNOWN for c in cards]),
     ]
-    statements = [
-        ("What it is", [c.what[:1] for c in cards]),
-        ("Materials", [c.materials[:1] for c in cards]),
-        ("Result", [c.results[:1] for c in cards]),
-        ("Caution", [c.cautions[:1] for c in cards]),
+
+
+def facts(of: Card) -> list[tuple[str, str]]:
+    """The stored fields that decide whether a resource can be used, in words."""
+    return [
+        ("Kind", kind_and_tier(of.record)),
+        ("For", ", ".join(of.audience) or UNKNOWN),
+        ("Time", of.time or UNKNOWN),
+        ("Format", "; ".join(filter(None, [of.format, ", ".join(of.delivery)])) or UNKNOWN),
+        ("Evaluated", of.evaluated or "no evaluation was read"),
+        ("Access", of.access or UNKNOWN),
     ]
-    table = ["| | " + " | ".join(_cell(f"{n}. {c.record.source.title}") for n, c in enumerate(cards, 1)) + " |"]
-    table.append("|---|" + "---|" * len(cards))
-    table += [f"| **{name}** | " + " | ".join(_cell(value) for value in values) + " |" for name, values in rows]
-    for name, of_each in statements:
-        cells = [
-            " ".join(quoted(passage, n) for passage in passages) if passages else UNKNOWN
-            for n, passages in enumerate(of_each, 1)
+
+
+def comparison_markdown(records: Sequence[Record]) -> str:
+    """Two to four resources side by side. Raises SettingsError for another number."""
+    rows = comparison(records)
+    table = ["| | " + " | ".join(_cell(f"{n}. {r.source.title}") for n, r in enumerate(records, 1)) + " |"]
+    table.append("|---|" + "---|" * len(records))
+    for name, cells in rows:
+        shown = [
+            _cell(cell) if isinstance(cell, str) else " ".join(quoted(passage, number) for passage in cell)
+            for number, cell in enumerate(cells, 1)
         ]
-        table.append(f"| **{name}** | " + " | ".join(cells) + " |")
-    sources = "\n".join(f"{n}. {reference(c.record.source)}" for n, c in enumerate(cards, 1))
+        table.append(f"| **{name}** | " + " | ".join(shown) + " |")
+    sources = "\n".join(f"{n}. {reference(r.source)}" for n, r in enumerate(records, 1))
     return "\n".join(table) + f"\n\n**Sources**\n\n{sources}\n"
 
 
@@ -199,7 +212,12 @@ NAMES = {
 
 
 def near_miss_line(miss: NearMiss) -> str:
-    """A near miss with what it breaks, and what it has instead."""
+    """A near miss with what it breaks, and what it has instead, as Markdown."""
+    return f"{reference(miss.record.source)} — {'; '.join(map(escape, breaks(miss)))}"
+
+
+def breaks(miss: NearMiss) -> list[str]:
+    """Each constraint that a near miss breaks, with what it has instead, as plain text."""
     record = miss.record
     told = {
         "audience": ", ".join(record.audience),
@@ -210,9 +228,6 @@ def near_miss_line(miss: NearMiss) -> str:
         "format": record.format,
         "topics": ", ".join(record.topics),
         "open_access": ACCESS.get(record.source.access or ""),
+        "evaluated": "no evaluation was read",
     }
-    breaks = "; ".join(
-        f"{NAMES[name]}: {escape(told.get(name) or UNKNOWN) if name != 'evaluated' else 'no evaluation was read'}"
-        for name in miss.broken
-    )
-    return f"{reference(record.source)} — {breaks}"
+    return [f"{NAMES[name]}: {told.get(name) or UNKNOWN}" for name in miss.broken]

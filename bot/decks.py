@@ -1,11 +1,16 @@
 """An uploaded deck or outline to slides, in memory: Markdown, text, PPTX, DOCX, PDF. Door to python-pptx, python-docx and pypdf.
 
-Nothing is written anywhere. Sizes are checked before a library reads a byte; alternative texts of images count as text.
+Nothing is written anywhere. Sizes are checked before a library reads a byte; alternative texts of images count as text. A
+process of its own, with limits on memory and time, does the reading (`python -m bot.decks .pptx`, bytes in and JSON out).
 """
 
 import io
+import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import docx
@@ -24,6 +29,9 @@ MOST_UNPACKED = 200_000_000  # bytes
 MOST_PARTS = 5_000
 MOST_SLIDES = 1_000
 MOST_RATIO = 200  # unpacked to packed: text compresses to about a twentieth
+MEMORY_BYTES = 1 << 30  # address space of the process that reads
+CPU_SECONDS = 30
+WALL_SECONDS = 60
 FORMATS = (".md", ".markdown", ".txt", ".pptx", ".docx", ".pdf")
 
 
@@ -52,6 +60,48 @@ def read_deck(name: str, content: bytes) -> tuple[Slide, ...]:
         raise ReviewError(
             "The file is damaged or protected; save it again without a password, or paste its text."
         ) from error
+
+
+def read_apart(name: str, content: bytes) -> tuple[Slide, ...]:
+    """`read_deck` in a process of its own, which is all that a hostile file can harm. Raises ReviewError."""
+    ending = "." + name.lower().rpartition(".")[2]  # the name itself may tell who and what, and processes are listed
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "bot.decks", ending],
+            input=content, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=WALL_SECONDS, check=False,
+            cwd=Path(__file__).parents[1],
+        )  # fmt: skip
+        answer = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise ReviewError("Reading the file took too much time or memory; review one lecture at a time.") from error
+    if "error" in answer:
+        raise ReviewError(answer["error"])
+    return tuple(Slide(number, title, tuple(lines)) for number, title, lines in answer["slides"])
+
+
+def main(ending: str) -> None:
+    """What the process does: bound itself, read, and write what it read."""
+    _limit()
+    try:
+        answer: dict[str, Any] = {
+            "slides": [[s.number, s.title, s.lines] for s in read_deck(f"deck{ending}", sys.stdin.buffer.read())]
+        }
+    except ReviewError as error:
+        answer = {"error": str(error)}
+    sys.stdout.write(json.dumps(answer))
+
+
+def _limit() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        for what, most in (
+            (resource.RLIMIT_AS, MEMORY_BYTES),
+            (resource.RLIMIT_CPU, CPU_SECONDS),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, 0),
+        ):
+            resource.setrlimit(what, (most, most))
 
 
 def _checked(slides: Iterator[Slide]) -> tuple[Slide, ...]:
@@ -120,3 +170,7 @@ def _pdf(content: bytes) -> Iterator[Slide]:
 
 def _lines(text: str) -> list[str]:
     return [line.strip(" \t•–") for line in text.replace("\v", "\n").split("\n") if line.strip(" \t•–")]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -27,6 +27,7 @@ HARD_KINDS: frozenset[Kind] = frozenset(
 )
 HALF_DAY, FULL_DAY = 240, 480  # minutes
 PART_OF_HOUR = {"h": 30, "q": 15, "3": 45}  # minutes, by how 'half', 'quarter' and '3 quarters' begin
+LONGEST_NEED = 4_000  # characters
 LONGEST = 16 * 60  # a longer stretch is a shift or a deadline, not a session
 
 

@@ -216,4 +216,4 @@ def read_edited(text: str, sources: Sequence[Record]) -> Document:
 
 
 def _says(record: Record, text: str) -> bool:
-    return any(statement.text == text for statement in record.statements)
+    return any(passage.text == text for passage in passages_of(record))

@@ -35,29 +35,29 @@ def exchange(number: int, question: str, answer: str) -> str:
 
 def partial(claims: Sequence[ShownClaim], note: str = "") -> str:
     """The claims so far; their markers become buttons when the list of sources is complete."""
-    return _answer("", _claims(claims, {}, ""), _paragraphs(note, "note"))
+    return _answer("", _claims(claims, {}, ""), paragraphs(note, "note"))
 
 
 def complete(reply: Reply, number: int) -> str:
     """The whole reply to the question of that number. Outcomes that are no answer look like help, not like a fault."""
-    notices = "".join(_paragraphs(notice, "note") for notice in reply.notices)
-    title = OUTCOME_TITLES.get(reply.outcome)
-    message = (f"<h3>{title}</h3>" if title else "") + _paragraphs(reply.message)
-    if title:
+    notices = "".join(paragraphs(notice, "note") for notice in reply.notices)
+    heading = OUTCOME_TITLES.get(reply.outcome)
+    message = (f"<h3>{heading}</h3>" if heading else "") + paragraphs(reply.message)
+    if heading:
         message = f'<div class="aside" data-outcome="{reply.outcome}">{message}</div>'
     by_marker = {source.marker: source.record for source in reply.sources}
     return _answer(
         notices + message,
         _claims(reply.claims, by_marker, f"exchange-{number}"),
         _withheld(reply.withheld)
-        + (_paragraphs(ONE_SOURCE, "note") if reply.outcome is Outcome.ANSWER and len(reply.sources) == 1 else "")
+        + (paragraphs(ONE_SOURCE, "note") if reply.outcome is Outcome.ANSWER and len(reply.sources) == 1 else "")
         + _nearest(reply.nearest, f"exchange-{number}"),
     )
 
 
 def said(message: str) -> str:
     """A plain message in the place of an answer."""
-    return _answer(f'<div class="aside">{_paragraphs(message)}</div>', "", "")
+    return _answer(f'<div class="aside">{paragraphs(message)}</div>', "", "")
 
 
 def sources(reply: Reply) -> str:
@@ -98,23 +98,24 @@ def _claims(claims: Sequence[ShownClaim], by_marker: dict[int, Record], prefix: 
 def _claim(claim: ShownClaim, by_marker: dict[int, Record], prefix: str) -> str:
     caution = '<strong class="caution">Caution:</strong> ' if claim.limits else ""
     markers = "".join(
-        _marker(citation, by_marker.get(citation.marker), f"{prefix}-{place}")
+        marker(citation, by_marker.get(citation.marker), f"{prefix}-{place}")
         for place, citation in enumerate(claim.citations)
     )
     return f'{caution}<span class="claim">{escape(claim.text)}</span>{markers}'
 
 
-def _marker(citation: Citation, record: Record | None, name: str) -> str:
+def marker(citation: Citation, record: Record | None, name: str) -> str:
+    """A button that opens the cited passage; a bare number where the record is not known yet. `name` is unique on the page."""
     if record is None:
         return f'<span class="marker">{citation.marker}</span>'
     label = f"Source {citation.marker}: {record.source.title}"
     return (
         f'<button type="button" class="marker" popovertarget="{name}" aria-haspopup="dialog" aria-label="{escape(label)}">'
-        f"{citation.marker}</button>{_sheet(name, record, citation)}"
+        f"{citation.marker}</button>{sheet(name, record, citation)}"
     )
 
 
-def _sheet(name: str, record: Record, citation: Citation | None = None) -> str:
+def sheet(name: str, record: Record, citation: Citation | None = None) -> str:
     """What a marker opens: the cited passage, its record's particulars, and all that the record says."""
     kicker, quote = "Nearest in the knowledge", ""
     if citation:
@@ -129,8 +130,8 @@ def _sheet(name: str, record: Record, citation: Citation | None = None) -> str:
         f'data-record-id="{escape(record.id)}">'
         f'<div class="bar"><span>{kicker}</span>'
         f'<button type="button" popovertarget="{name}" popovertargetaction="hide" autofocus>Close</button></div>'
-        f'<div class="body"><h3 id="{name}-title">{_title(record.source)}</h3>{quote}'
-        f"{_particulars(record)}{_link(record.source)}"
+        f'<div class="body"><h3 id="{name}-title">{title(record.source)}</h3>{quote}'
+        f"{_particulars(record)}{link(record.source)}"
         '<h4>All that our record says</h4><p class="small">Short notes, made when the source was read. '
         "For its own words, open the source.</p>"
         f"{_statements(record, citation.passage if citation else None)}</div></div>"
@@ -171,11 +172,11 @@ def _statements(record: Record, cited: Passage | None) -> str:
 def _entry(source: Source, uses: int) -> str:
     record = source.record
     return (
-        f'<li value="{source.marker}"><span class="title">{_title(record.source)}</span>'
-        f'<span class="small">{_byline(record.source)}</span>'
+        f'<li value="{source.marker}"><span class="title">{title(record.source)}</span>'
+        f'<span class="small">{byline(record.source)}</span>'
         f'<span class="small"><span class="tier">{TIERS[record.source.tier].capitalize()}</span> · {_kind(record.source)} · '
         f"read {_read_on(record)} · {_number(uses, 'statement')} used</span>"
-        f"{_link(record.source)}</li>"
+        f"{link(record.source)}</li>"
     )
 
 
@@ -184,8 +185,8 @@ def _nearest(records: Sequence[Record], prefix: str) -> str:
         return ""
     items = "".join(
         f'<li><button type="button" class="pointer" popovertarget="{prefix}-near-{place}" aria-haspopup="dialog">'
-        f'{_title(record.source)}</button> <span class="small">{_byline(record.source)}</span>'
-        f"{_sheet(f'{prefix}-near-{place}', record)}</li>"
+        f'{title(record.source)}</button> <span class="small">{byline(record.source)}</span>'
+        f"{sheet(f'{prefix}-near-{place}', record)}</li>"
         for place, record in enumerate(records)
     )
     return f'<h3>Nearest in the knowledge</h3><ul class="pointers">{items}</ul>'
@@ -195,19 +196,20 @@ def _withheld(number: int) -> str:
     if not number:
         return ""
     one = number == 1
-    return _paragraphs(
+    return paragraphs(
         f"{_number(number, 'sentence')} {'was' if one else 'were'} withheld because {'its' if one else 'their'} "
         f"sources do not fully support {'it' if one else 'them'}.",
         "note",
     )
 
 
-def _title(origin: Origin) -> str:
+def title(origin: Origin) -> str:
     """The title; in square brackets where it merely describes the work."""
     return f"[{escape(origin.title)}]" if origin.title_is_descriptive else escape(origin.title)
 
 
-def _byline(origin: Origin) -> str:
+def byline(origin: Origin) -> str:
+    """Who, where and when."""
     parts: Iterable[str | None] = (
         authors(origin.authors) or origin.organization,
         origin.venue,
@@ -224,7 +226,7 @@ def _read_on(record: Record) -> str:
     return f"{record.checked.day} {record.checked:%B %Y}"
 
 
-def _link(origin: Origin) -> str:
+def link(origin: Origin) -> str:
     """A link from the record's own field, whose scheme was checked by the schema; it tells the other site nothing."""
     if not origin.link:
         return ""
@@ -236,7 +238,8 @@ def _link(origin: Origin) -> str:
     )
 
 
-def _paragraphs(text: str, kind: str = "") -> str:
+def paragraphs(text: str, kind: str = "") -> str:
+    """The blocks of a text as paragraphs of one class."""
     return "".join(f'<p class="{kind}">{escape(block)}</p>' for block in _blocks(text))
 
 

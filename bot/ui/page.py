@@ -21,11 +21,12 @@ from starlette.routing import Mount
 
 from bot.contract import reply_json
 from bot.engine import Engine
+from bot.llm import destinations
 from bot.settings import ChatSettings
 from bot.suggestions import MOST as MOST_FOLLOW_UPS
-from bot.ui import conversation, welcome
+from bot.ui import conversation, faculty, welcome
 from bot.ui.conversation import UNEXPECTED, Exchange, View
-from bot.ui.server import Guard
+from bot.ui.server import MOST_UPLOAD_BYTES, Guard
 from knowledge.errors import ChatbotError, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -39,17 +40,29 @@ MOST_SESSIONS = 200
 MOST_CONNECTIONS = 256
 SESSION_SECONDS = 30 * 60
 SECONDS_TO_FINISH = 10
+UPLOAD_SECONDS = 60
 
 
 def build_page(engine: Engine, chat: ChatSettings) -> gr.Blocks:
-    """The page with all its events; of these only `/ask` is an interface for programs."""
-    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600))
+    """The page with all its events; of these only `/ask` and `/recommend` are interfaces for programs."""
+    # An upload is deleted as it is read; one that nobody asked to read goes soon after.
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(UPLOAD_SECONDS, UPLOAD_SECONDS))
     page.state_session_capacity = MOST_SESSIONS
     with page:
         past = gr.State((), time_to_live=SESSION_SECONDS)
         _html(welcome.HEADER, "top")
-        with gr.Row(elem_id="layout"):
-            _html(welcome.notice(chat.model), "notice")
+        knowledge = faculty.Knowledge(engine)
+        places = destinations(chat)
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            asking_tab = gr.Tab("Ask", id="ask")
+            with gr.Tab("Find a resource", id="find"):
+                faculty.find_tab(knowledge)
+            with gr.Tab("Plan", id="plan"):
+                faculty.plan_tab(knowledge)
+            with gr.Tab("Review a deck", id="review"):
+                faculty.review_tab(knowledge, page)
+        with asking_tab, gr.Row(elem_id="layout"):
+            _html(welcome.notice(places), "notice")
             with gr.Column(elem_id="talk"):
                 transcript = _html("", "transcript")
                 with gr.Column(elem_id="examples") as examples:
@@ -78,7 +91,7 @@ def build_page(engine: Engine, chat: ChatSettings) -> gr.Blocks:
                         send = gr.Button("Ask", elem_id="send", scale=0, min_width=88)
                         stop = gr.Button("Stop", elem_id="stop", scale=0, min_width=88, visible=False)
                     with gr.Row(elem_id="promise"):
-                        _html(f'<p class="small">{escape(welcome.privacy(chat.model))}</p>')
+                        _html(f'<p class="small">{escape(welcome.privacy(places))}</p>')
                         clear = gr.Button("Clear", elem_id="clear", scale=0, min_width=44)
             sources = _html("", "sources")
 
@@ -144,6 +157,7 @@ def build_page(engine: Engine, chat: ChatSettings) -> gr.Blocks:
                 raise gr.Error(UNEXPECTED, print_exception=False) from None
 
         api(ask, api_name="ask", concurrency_limit=ANSWERS_AT_ONCE)
+        api(faculty.recommend_api(knowledge), api_name="recommend", concurrency_limit=ANSWERS_AT_ONCE)
     page.queue(max_size=MOST_WAITING, api_open=False)
     return page
 
@@ -172,13 +186,13 @@ def build_app(engine: Engine, chat: ChatSettings) -> FastAPI:
         path="/",
         app_kwargs={"openapi_url": None},
         theme=gr.themes.Base(font=list(FONTS), font_mono=["ui-monospace", "monospace"]),
-        css_paths=FOLDER / "page.css",
+        css_paths=[FOLDER / "page.css", FOLDER / "print.css"],
         js=(FOLDER / "page.js").read_text(encoding="utf-8"),
         run_history=False,
         footer_links=[],
         enable_monitoring=False,
         show_error=False,
-        max_file_size="1kb",
+        max_file_size=MOST_UPLOAD_BYTES,
         ssr_mode=False,
         pwa=False,
         mcp_server=False,

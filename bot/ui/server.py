@@ -1,6 +1,7 @@
 """What stands between the network and the page: limits on what may be sent, and headers on everything that goes out.
 
-Pure ASGI, since `@app.middleware("http")` breaks streamed routes. It never looks into a body.
+Pure ASGI, since `@app.middleware("http")` breaks streamed routes. It never looks into a body. The one thing that may be sent
+besides a question is a file to review, from the page itself.
 """
 
 import json
@@ -9,12 +10,16 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 64_000
+MOST_UPLOAD_BYTES = 20_000_000
 AT_ONCE = 10
 PER_MINUTE = 30
+UPLOADS_AT_ONCE = 3
+UPLOADS_PER_MINUTE = 6
 CLIENTS_REMEMBERED = 10_000
 
 # Gradio needs 'unsafe-inline' and 'unsafe-eval'. What counts is that nothing can be loaded from, or sent to, another origin.
@@ -44,6 +49,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 _asks = re.compile(r"/gradio_api/(queue/join|call/(v2/)?[\w-]+)/?")
+_uploads = re.compile(r"/gradio_api/upload/?")
 _ends = re.compile(r"/gradio_api/(cancel|reset)/?")
 
 
@@ -69,11 +75,12 @@ class TokenBuckets:
 
 
 class Guard:
-    """ASGI middleware. Only a question, and its end, can be sent; everything else that is not reading is refused."""
+    """ASGI middleware. A question, its end, and a file from the page itself can be sent; all else but reading is refused."""
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._buckets = TokenBuckets(AT_ONCE, PER_MINUTE, clock)
+        self._questions = TokenBuckets(AT_ONCE, PER_MINUTE, clock)
+        self._files = TokenBuckets(UPLOADS_AT_ONCE, UPLOADS_PER_MINUTE, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with headers."""
@@ -90,20 +97,25 @@ class Guard:
         if scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, send_with_headers)
             return
-        asks = _asks.fullmatch(scope["path"])
-        if scope["method"] != "POST" or not (asks or _ends.fullmatch(scope["path"])):
-            await _refuse(send_with_headers, 403, "This page takes questions only.")
+        asks, sends = _asks.fullmatch(scope["path"]), _uploads.fullmatch(scope["path"])
+        allowed = asks or (sends and _from_this_page(scope)) or _ends.fullmatch(scope["path"])
+        if scope["method"] != "POST" or not allowed:
+            await _refuse(send_with_headers, 403, "This page takes questions, and files to review from itself, only.")
             return
+        buckets, rate = (
+            (self._files, f"{UPLOADS_PER_MINUTE} files") if sends else (self._questions, f"{PER_MINUTE} questions")
+        )
         # The client's own address: a forwarded one could be made up.
-        wait = self._buckets.take((scope.get("client") or ("",))[0]) if asks else 0.0
+        wait = buckets.take((scope.get("client") or ("",))[0]) if asks or sends else 0.0
         if wait:
             seconds = math.ceil(wait)
-            text = f"That is more than {PER_MINUTE} questions a minute; please try again in {seconds} seconds."
+            text = f"That is more than {rate} a minute; please try again in {seconds} seconds."
             await _refuse(send_with_headers, 429, text, ("retry-after", str(seconds)))
             return
-        body = await _read(receive)
+        most = MOST_UPLOAD_BYTES if sends else MOST_BODY_BYTES
+        body = await _read(receive, most)
         if body is None:
-            await _refuse(send_with_headers, 413, f"That is longer than {MOST_BODY_BYTES:,} bytes; please shorten it.")
+            await _refuse(send_with_headers, 413, f"That is longer than {most:,} bytes; please shorten it.")
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -113,16 +125,26 @@ class Guard:
         await self._app(scope, replay, send_with_headers)
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None as soon as it is too long, whatever its header says."""
-    body = b""
+def _from_this_page(scope: Scope) -> bool:
+    """Does a browser say that the request comes from a page of this very address? Other programs say nothing, so no."""
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    if site := headers.get(b"sec-fetch-site"):
+        return site == "same-origin"
+    # Browsers leave it out where the address is neither https nor this machine.
+    origin = headers.get(b"origin", "")
+    return bool(origin) and urlsplit(origin).netloc == headers.get(b"host")
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """The whole body, or None as soon as it is longer than `most` bytes, whatever its header says."""
+    body = bytearray()
     while True:
         message = await receive()
-        body += bytes(message.get("body", b""))
-        if len(body) > MOST_BODY_BYTES:
+        body += message.get("body", b"")
+        if len(body) > most:
             return None
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def _refuse(send: Send, status: int, text: str, *headers: tuple[str, str]) -> None:

@@ -1,5 +1,6 @@
 """What the page says before anybody asks: purpose, notice and examples. Every example is one that the knowledge answers."""
 
+from collections.abc import Sequence
 from html import escape
 
 LEARNER_EXAMPLES = (
@@ -28,14 +29,14 @@ HEADER = """
 """
 
 
-def privacy(model: str) -> str:
-    """Where the words go that a person types."""
-    if model == "extractive":
+def privacy(places: Sequence[str]) -> str:
+    """Where the words go that a person types, from `bot.llm.destinations`."""
+    if not places:
         return "Nothing you type leaves this machine."
-    return f"Your words leave this machine: questions, and the passages found for them, are sent to the model {model}."
+    return f"Your words leave this machine: questions, and the passages found for them, go to {' and '.join(places)}."
 
 
-def notice(model: str) -> str:
+def notice(places: Sequence[str]) -> str:
     """What the program is and is not, as a part of the page that can be folded away."""
     return f"""
 <details class="notice" open>
@@ -43,7 +44,7 @@ def notice(model: str) -> str:
   <ul>
     <li>I show <strong>only what checked sources say</strong>. I may miss things, and sources can be wrong or old.</li>
     <li>I am <strong>not legal, medical or careers advice</strong>, and no replacement for someone you trust.</li>
-    <li><strong>{escape(privacy(model))}</strong> Nothing is stored: the conversation is in memory only, and goes when you
+    <li><strong>{escape(privacy(places))}</strong> Nothing is stored: the conversation is in memory only, and goes when you
       press Clear or close the page.</li>
     <li>I read and answer in English. Leave out names: I do not need them.</li>
   </ul>

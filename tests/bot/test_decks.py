@@ -7,7 +7,8 @@ import docx
 import pptx
 import pytest
 
-from bot.decks import FORMATS, read_deck
+from bot import decks
+from bot.decks import FORMATS, read_apart, read_deck
 from bot.document import Document, Line, Section
 from bot.export import export
 from bot.review import ReviewError
@@ -67,3 +68,20 @@ def test_a_bomb_an_unknown_ending_and_a_huge_file_are_refused() -> None:
         read_deck("a.pdf", b"x" * 50_000_001)
     with pytest.raises(ReviewError, match="UTF-8"):
         read_deck("a.txt", b"\xff\xfe\x00")
+
+
+def test_a_process_of_its_own_reads_the_same_and_says_the_same() -> None:
+    for name, content in (("a.md", b"## Risk factors\n- \xc3\x89tude"), ("A.PPTX", powerpoint())):
+        assert read_apart(name, content) == read_deck(name, content)
+    for name, content in (("a.pptx", b"no deck"), ("a.exe", b"x"), ("a.txt", b"\xff")):
+        with pytest.raises(ReviewError) as apart:
+            read_apart(name, content)
+        with pytest.raises(ReviewError) as here:
+            read_deck(name, content)
+        assert str(apart.value) == str(here.value)
+
+
+def test_a_reader_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decks, "WALL_SECONDS", 0.01)
+    with pytest.raises(ReviewError, match="too much time or memory"):
+        read_apart("a.md", b"## Risk factors")

@@ -4,10 +4,20 @@ from fastapi.testclient import TestClient
 from bot.settings import ChatSettings
 from bot.ui import server
 from bot.ui.page import build_app
-from bot.ui.server import AT_ONCE, HEADERS, MOST_BODY_BYTES, PER_MINUTE, Guard, TokenBuckets
+from bot.ui.server import (
+    AT_ONCE,
+    HEADERS,
+    MOST_BODY_BYTES,
+    MOST_UPLOAD_BYTES,
+    PER_MINUTE,
+    UPLOADS_AT_ONCE,
+    Guard,
+    TokenBuckets,
+)
 from knowledge.errors import IndexMissing
 
 JOIN = "/gradio_api/queue/join"
+UPLOAD = "/gradio_api/upload"
 
 
 class ReadyEngine:
@@ -64,9 +74,7 @@ def test_nothing_can_be_loaded_from_or_sent_to_another_origin() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize(
-    "path", ["/gradio_api/upload", "/gradio_api/upload/", "/upload", "/gradio_api/run/predict", "/login", "/"]
-)
+@pytest.mark.parametrize("path", [UPLOAD, f"{UPLOAD}/", "/upload", "/gradio_api/run/predict", "/login", "/"])
 def test_what_is_no_question_is_refused(guarded: TestClient, method: str, path: str) -> None:
     assert guarded.request(method, path, content=b"x").status_code == 403
 
@@ -75,6 +83,36 @@ def test_a_question_reaches_the_application_whole(guarded: TestClient) -> None:
     body = b"x" * MOST_BODY_BYTES
     assert guarded.post(JOIN, content=body).content == body
     assert guarded.post("/gradio_api/call/ask", content=b"y").content == b"y"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"origin": "http://testserver"}, 200),
+        ({}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "https://evil.test"}, 403),
+        ({"origin": "http://testserver.evil.test"}, 403),
+        ({"origin": "http://testserver", "sec-fetch-site": "cross-site"}, 403),
+        ({"origin": "http://testserver", "sec-fetch-site": "same-site"}, 403),
+    ],
+)
+def test_a_file_is_taken_from_a_page_of_the_same_address_only(guarded: TestClient, headers: dict, status: int) -> None:
+    assert guarded.post(UPLOAD, content=b"x", headers=headers).status_code == status
+    for path in ("/upload", "/gradio_api/upload/x", "/gradio_api/upload_progress", "/gradio_api/component_server"):
+        assert guarded.post(path, content=b"x", headers=headers).status_code == 403
+    assert guarded.put(UPLOAD, content=b"x", headers=headers).status_code == 403
+
+
+def test_a_file_may_be_larger_than_a_question_but_has_limits_of_its_own(guarded: TestClient, clock: Clock) -> None:
+    ours = {"sec-fetch-site": "same-origin"}
+    assert guarded.post(UPLOAD, content=b"x" * MOST_UPLOAD_BYTES, headers=ours).status_code == 200
+    assert guarded.post(UPLOAD, content=b"x" * (MOST_UPLOAD_BYTES + 1), headers=ours).status_code == 413
+    assert [guarded.post(UPLOAD, headers=ours).status_code for _ in range(UPLOADS_AT_ONCE - 1)] == [200] * (
+        UPLOADS_AT_ONCE - 2
+    ) + [429]
+    assert guarded.post(JOIN).status_code == 200, "questions have a bucket of their own"
 
 
 def test_a_body_that_is_too_long_is_refused_whatever_its_header_says(guarded: TestClient) -> None:
@@ -112,7 +150,7 @@ def test_health_needs_no_index_and_readiness_does(page: TestClient) -> None:
     assert (broken.get("/readyz").status_code, broken.get("/readyz").text) == (503, "not ready")
 
 
-def test_the_page_has_a_neutral_title_and_no_door_but_questions(page: TestClient) -> None:
+def test_the_page_has_a_neutral_title_and_no_door_but_its_own(page: TestClient) -> None:
     home = page.get("/")
     assert home.status_code == 200
     assert "Questions and sources" in home.text

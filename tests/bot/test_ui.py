@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.llm import destinations
 from bot.reply import Citation, Event, Outcome, Reason, Reply, ShownClaim, Source, Stage, Turn
 from bot.settings import ChatSettings
 from bot.ui import answer, conversation, welcome
@@ -267,16 +268,19 @@ def test_an_unknown_fault_shows_a_neutral_sentence_and_neither_page_nor_log_its_
 
 
 def test_the_page_says_where_words_go() -> None:
-    assert welcome.privacy("extractive") == "Nothing you type leaves this machine."
-    assert "leave this machine" in welcome.privacy("openai:gpt-x")
-    assert "openai:gpt-x" in welcome.privacy("openai:gpt-x")
-    assert "&lt;b&gt;" in welcome.notice("<b>")
+    assert welcome.privacy(destinations(ChatSettings())) == "Nothing you type leaves this machine."
+    assert welcome.privacy(destinations(ChatSettings(model="ollama:x"))) == "Nothing you type leaves this machine."
+    afar = destinations(ChatSettings(model="openai:x", model_url="https://a.example/v1", verifier="chat:anthropic:y"))
+    assert welcome.privacy(afar).startswith("Your words leave this machine")
+    assert all(place in welcome.privacy(afar) for place in afar)
+    assert len(afar) == 2
+    assert "&lt;b&gt;" in welcome.notice(["<b>"])
 
 
-def test_only_ask_is_an_interface_and_nothing_is_sent_or_kept() -> None:
+def test_asking_and_recommending_are_the_only_interfaces_and_nothing_is_sent_or_kept() -> None:
     page = build_page(ScriptedEngine(), ChatSettings())  # type: ignore[arg-type]
     named = {fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"}
-    assert named == {"ask"}
+    assert named == {"ask", "recommend"}
     assert page.analytics_enabled is False
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser, served as people start it, with the index of the real records."""
 
+import io
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import docx
+import pptx
 import pytest
 import uvicorn
 from gradio import Blocks
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.real
 
 SECRET = "zebra quokka narwhal"
 QUESTION = f"How do students audit lectures for racial bias? {SECRET}"
+NEED = f"60 minutes, residents, how to respond to racist remarks by patients {SECRET}"
 SWITCHES = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-background-networking --disable-component-update --disable-sync""".split()
 
@@ -318,8 +322,145 @@ def test_a_program_asks_and_gets_the_object_of_the_contract(served: str, records
         for citation in claim["citations"]:
             texts = [statement.text for statement in records[citation["record_id"]].statements]
             assert citation["passage"] in texts
-    assert client.view_api(return_format="dict")["named_endpoints"].keys() == {"/ask"}
+    assert client.view_api(return_format="dict")["named_endpoints"].keys() == {"/ask", "/recommend"}
     client.close()
+
+
+def test_a_program_finds_resources_and_gets_the_object_of_the_contract(served: str) -> None:
+    client = Client(served, verbose=False)
+    found = client.predict("bias from patients, residents", max_minutes=60, api_name="/recommend")
+    assert found["constraints"]["max_minutes"] == 60
+    assert found["results"]
+    assert all(result["session_minutes"] <= 60 for result in found["results"])
+    with pytest.raises(Exception, match="There is no format 'telepathy'"):
+        client.predict("bias from patients, residents", format="telepathy", api_name="/recommend")
+    client.close()
+
+
+def find(page: Page, need: str = NEED) -> Locator:
+    """Open the tab, say a need, and wait for the list."""
+    page.get_by_role("tab", name="Find a resource").click()
+    page.get_by_label("What do you need?").fill(need)
+    page.get_by_role("button", name="Find resources").click()
+    page.locator("#found .card").first.wait_for()
+    return page.locator("#found")
+
+
+def test_a_need_is_shown_back_corrected_compared_and_taken_away(page: Page, records: dict[str, Record]) -> None:
+    found = find(page)
+    expect(found.locator(".read-as")).to_contain_text("residents (must); up to 60 minutes (must)")
+    assert found.locator(".breaks").count() >= 1
+    marker = found.locator("button.marker").first
+    marker.click()
+    sheet = page.locator(f"#{marker.get_attribute('popovertarget')}")
+    record = records[sheet.get_attribute("data-record-id") or ""]
+    assert sheet.locator("blockquote").text_content() in [passage.text for passage in passages_of(record)]
+    page.keyboard.press("Escape")
+    page.get_by_label("Longest session, minutes").fill("20")
+    page.get_by_role("button", name="Find resources").click()
+    expect(found.locator(".read-as")).to_contain_text("up to 20 minutes (must)")
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("#found")).to_have_count(0)
+    find(page)
+    page.get_by_role("button", name="Compare side by side").click()
+    chosen = page.locator("#picked input:checked").count()
+    expect(page.locator(".scroll thead th")).to_have_count(chosen)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename == "reading-list.docx"
+    assert len(docx.Document(str(download.value.path())).paragraphs) > 10
+
+
+def test_a_plan_is_edited_and_what_was_changed_is_the_persons_own(page: Page) -> None:
+    page.get_by_role("tab", name="Plan").click()
+    page.get_by_label("What do you want to change?").fill(f"Show darker skin in lectures {SECRET}")
+    page.get_by_role("button", name="Build the plan").click()
+    cited = page.locator(".document li:has(button.marker)")
+    cited.first.wait_for()
+    before = cited.count()
+    draft = page.get_by_label("Edit it here")
+    lines = draft.input_value().split("\n")
+    place = next(n for n, line in enumerate(lines) if line.endswith("[1]"))
+    lines[place] = lines[place].replace(" [1]", " surely [1]")
+    draft.fill("\n".join(lines))
+    page.get_by_role("button", name="Show my changes").click()
+    expect(page.locator(".document li.own", has_text="surely")).to_have_count(1)
+    expect(cited).to_have_count(before - 1)
+
+
+@pytest.mark.parametrize("name", ["deck.md", "deck.pptx"])
+def test_a_deck_is_reviewed_and_leaves_nothing_behind(page: Page, scratch: Path, name: str) -> None:
+    page.get_by_role("tab", name="Review a deck").click()
+    page.locator("#upload").wait_for()
+    content = f"## Risk factors {SECRET}\n- Being Black is a genetic risk factor\n- Age".encode()
+    if name.endswith("pptx"):
+        deck = pptx.Presentation()
+        slide = deck.slides.add_slide(deck.slide_layouts[1])
+        slide.shapes.title.text = f"Risk factors {SECRET}"
+        slide.placeholders[1].text = "Being Black is a genetic risk factor\nAge"
+        out = io.BytesIO()
+        deck.save(out)
+        content = out.getvalue()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a file").click()
+    chooser.value.set_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+    expect(page.locator("#review-sheet li.own")).to_contain_text("Being Black is a genetic risk factor")
+    left = [path for path in scratch.rglob("*") if path.is_file()]
+    assert [path for path in left if SECRET.encode() in path.read_bytes() or path.name == name] == []
+    assert not [path for path in left if path.parent.parent.name == "gradio"]
+
+
+def test_a_file_that_cannot_be_read_is_told_in_words(page: Page) -> None:
+    page.get_by_role("tab", name="Review a deck").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a file").click()
+    chooser.value.set_files({"name": "deck.pdf", "mimeType": "application/pdf", "buffer": b"nothing"})
+    expect(page.get_by_text("The file is damaged or protected")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_tabs_work_on_a_phone_in_light_and_dark(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.reload()
+    box(page).wait_for()
+    find(page)
+    page.get_by_role("button", name="Compare side by side").click()
+    page.locator(".scroll table").wait_for()
+    sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    unnamed = """() => [...document.querySelectorAll('input, textarea, select, button')].filter(e => e.checkVisibility()
+        && !e.innerText.trim() && !e.labels?.length && !e.ariaLabel && !e.ariaLabelledByElements?.length && !e.title)
+        .map(e => e.outerHTML.slice(0, 160))"""
+    for tab in ("Find a resource", "Plan", "Review a deck"):
+        page.get_by_role("tab", name=tab).click()
+        page.locator(".tabitem:visible .intro").wait_for()
+        assert page.evaluate(sideways) == 0, tab
+        assert page.evaluate(FAINT) == [], tab
+        assert page.evaluate(unnamed) == [], tab
+
+
+def test_the_tabs_are_reached_and_used_with_the_keyboard(page: Page) -> None:
+    page.get_by_role("tab", name="Ask", exact=True).focus()
+    for _ in range(4):
+        if page.evaluate("document.activeElement.innerText") == "Plan":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_label("What do you want to change?").focus()
+    page.keyboard.type("Teach about race and kidney function")
+    while page.evaluate("document.activeElement.id") != "plan":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator(".document li button.marker").first.wait_for()
+
+
+def test_on_paper_there_is_what_was_found_and_nothing_to_press(page: Page) -> None:
+    find(page)
+    page.emulate_media(media="print")
+    expect(page.locator("#found .card").first).to_be_visible()
+    assert page.get_by_role("tab").locator("visible=true").count() == 0
+    assert page.get_by_role("textbox").locator("visible=true").count() == 0
+    assert page.get_by_role("button").locator("visible=true").and_(page.locator(":not(.marker, .pointer)")).count() == 0
 
 
 def test_a_question_is_written_nowhere(page: Page, served: str, built_data: Path, scratch: Path) -> None:
