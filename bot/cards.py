@@ -128,8 +128,9 @@ def comparison(records: Sequence[Record]) -> list[tuple[str, list[Cell]]]:
         raise SettingsError(f"A comparison holds 2 to 4 resources, not {len(records)}. Choose some of them.")
     cards = [card(record) for record in records]
     columns = [dict(facts(of)) for of in cards]
+    rows: list[tuple[str, list[Cell]]] = [(name, [column[name] for column in columns]) for name in columns[0]]
     return [
-        *((name, [column[name] for column in columns]) for name in columns[0]),
+        *rows,
         ("Country", [c.record.country or UNKNOWN for c in cards]),
         ("What it is", [c.what[:1] or UNKNOWN for c in cards]),
         ("Materials", [c.materials[:1] or UNKNOWN for c in cards]),

@@ -317,8 +317,8 @@ def _lengths(folded: str) -> Iterator[_Length]:
             value = _value(groups["half_after"]) * 60 + PART_OF_HOUR[groups["half_part"][0]]
         elif groups["hour_and"]:
             part = groups["and_part"]
-            word = re.search(r"half|3?[ -]?quarter", part)
-            value = _value(groups["hour_and"]) * 60 + (PART_OF_HOUR[word[0].strip()[0]] if word else _value(part))
+            named = re.search(r"half|3[ -]quarter|quarter", part)
+            value = _value(groups["hour_and"]) * 60 + (PART_OF_HOUR[named[0][0]] if named else _value(part))
         elif groups["quarters"]:
             word = groups["quarters"]
             value = 30 if word in ("half", "0.5") else 45 if word.startswith(("3", "0.75")) else 15

@@ -94,8 +94,9 @@ def understood(text: str, form: Mapping[str, Any], last: Reading) -> tuple[Need,
     hard = need.hard
     if "hard" in chosen:
         # What is newly chosen must hold, unless the same change says otherwise.
-        hard = frozenset(chosen["hard"]) | (frozenset() if "hard" in changed else frozenset(changed) & set(NAMES))
-        chosen["hard"] = sorted(hard)
+        newly = set() if "hard" in changed else set(changed)
+        chosen["hard"] = [name for name in NAMES if name in {*chosen["hard"], *newly}]
+        hard = frozenset(chosen["hard"])
     need = replace(need, hard=hard & frozenset(asked(need)))
     if not text and not asked(need):
         raise QuestionError("Say what you need, or choose at least one option.", "empty")

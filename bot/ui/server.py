@@ -128,11 +128,12 @@ class Guard:
 def _from_this_page(scope: Scope) -> bool:
     """Does a browser say that the request comes from a page of this very address? Other programs say nothing, so no."""
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    if site := headers.get(b"sec-fetch-site"):
+    site: str | None = headers.get(b"sec-fetch-site")
+    if site:
         return site == "same-origin"
     # Browsers leave it out where the address is neither https nor this machine.
     origin = headers.get(b"origin", "")
-    return bool(origin) and urlsplit(origin).netloc == headers.get(b"host")
+    return bool(origin and urlsplit(origin).netloc == headers.get(b"host"))
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:

@@ -24,7 +24,7 @@ def questioned(line: str) -> list[str]:
     return [finding.code for finding in review(read_slides(f"## Slide 1: X\n- {line}"), RECORDS).findings]
 
 
-@pytest.mark.parametrize("origin", ["development", "own"])
+@pytest.mark.parametrize("origin", ["development", "own", "fresh-1", "fresh-2"])
 def test_planted_problems_are_found_and_look_alikes_left_alone(origin: str) -> None:
     rows = [row for row in KEY if row["origin"] == origin]
     hits = sum(flagged(row) for row in rows if row["problem"])

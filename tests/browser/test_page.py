@@ -343,6 +343,7 @@ def find(page: Page, need: str = NEED) -> Locator:
     page.get_by_label("What do you need?").fill(need)
     page.get_by_role("button", name="Find resources").click()
     page.locator("#found .card").first.wait_for()
+    page.locator("#picked input:checked").first.wait_for()
     return page.locator("#found")
 
 
