@@ -1,114 +1,87 @@
-"""The suite `recommendation`: needs with judged records, readings of needs, and reviewed decks, each with n and a 95 % interval.
+"""The suite `recommendation`: needs with judged records, readings of needs, and reviewed decks.
 
-Proportions have Wilson intervals (Wilson 1927); nDCG follows Järvelin and Kekäläinen 2002 with gain 2^grade - 1. A record
-that was not judged counts as not relevant, so nDCG is a lower bound.
+A record that was not judged counts as not relevant, so nDCG is a lower bound.
 """
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.needs import Need, read_need, with_options
-from bot.recommender import Recommendation, Recommender, asked, meets, sameness
-from bot.review import read_slides, review
+from bot.recommender import RESULTS, Recommendation, Recommender, asked, meets, sameness
+from bot.review import Finding, read_slides, review
+from evals import metrics
+from evals.results import Failure, Suite, Tally
 from knowledge.passage import passages_of_all
 from knowledge.record import Record
 from knowledge.teaching import teaching_of
 
 CASES = Path(__file__).parent / "cases"
 FITTING = 2  # grade from which a record would be recommended
+Row = Mapping[str, Any]
+MEASURES = {
+    "constraints_kept": "results that keep every constraint that the case calls hard, by need",
+    "fitting@3": "needs that a record can meet, with a record judged fitting among the first three",
+    "ndcg@3": "discounted gain of the judged records among three, where a record fits",
+    "none_said": "needs that no record can meet, where nothing is recommended",
+    "near_miss_named": "needs that no record can meet, where a judged near miss is named",
+    "reasons_resolved": "reasons that are statements of the knowledge word for word, by need",
+    "diversity": "topics that two on one list do not share, by need",
+    "audience_read": "texts of which the audience is read exactly",
+    "minutes_read": "texts of which shortest and longest session are read exactly",
+    "slide_recall": "planted problems that a review flags",
+    "slide_precision": "flags on judged lines that are planted problems",
+}
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A figure with the number of cases behind it; `low` and `high` bound a proportion, None for a mean."""
-
-    name: str
-    value: float | None
-    n: int
-    low: float | None = None
-    high: float | None = None
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The cases of a JSON-lines file."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def proportion(name: str, outcomes: Iterable[bool]) -> Measured:
-    """The share of true outcomes with its 95 % Wilson interval; None for no case.
-
-    >>> proportion("x", [True] * 9 + [False])
-    Measured(name='x', value=0.9, n=10, low=0.5958, high=0.9821)
-    """
-    seen = list(outcomes)
-    n, z = len(seen), 1.959964
-    if not n:
-        return Measured(name, None, 0)
-    share = sum(seen) / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Measured(name, round(share, 4), n, round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4))
+def recommendation(recommender: Recommender, tally: Tally, cases: Path = CASES) -> Suite:
+    """What the recommender does with needs given as text alone, and how texts and decks are read."""
+    for name, about in MEASURES.items():
+        tally.measure(name, about)
+    records = recommender.library.get().records
+    statements = {passage.id: passage.text for passage in passages_of_all(records)}
+    for row in read_rows(cases / "needs.jsonl"):
+        _score_need(tally, row, recommender.recommend(read_need(row["need"])), statements)
+    for row in read_rows(cases / "parse.jsonl"):
+        _score_reading(tally, row)
+    _score_reviews(tally, cases / "slides", {record.id: record for record in records})
+    return tally.result()
 
 
-def mean(name: str, values: Iterable[float]) -> Measured:
-    """The mean; None for no case."""
-    seen = list(values)
-    return Measured(name, round(sum(seen) / len(seen), 4) if seen else None, len(seen))
+def _score_need(tally: Tally, row: Row, reply: Recommendation, statements: Mapping[str, str]) -> None:
+    case, judged = row["id"], row["judgements"]
+    listed = [result.record for result in reply.results]
+    kept = kept_by_each(row, reply)
+    reasons = [statements.get(why.passage_id) == why.text for result in reply.results for why in result.why]
+    apart = [1 - sameness(a, [b]) for n, a in enumerate(listed) for b in listed[n + 1 :]]
+    fits = any(judged.get(record.id, 0) >= FITTING for record in listed)
+    named = any(judged.get(miss.record.id, 0) >= 1 for miss in reply.near_misses)
+    grades = {name: float(grade) for name, grade in judged.items()}
+    none = row["expected_none"]
+    for measure, value in {
+        "constraints_kept": metrics.mean([float(k) for k in kept]).value,
+        "fitting@3": None if none else fits,
+        "ndcg@3": None if none else metrics.ndcg([record.id for record in listed], grades, RESULTS),
+        "none_said": not listed if none else None,
+        "near_miss_named": named if none else None,
+        "reasons_resolved": metrics.mean([float(r) for r in reasons]).value,
+        "diversity": metrics.mean(apart).value,
+    }.items():
+        tally.score(measure, case, value, case, [row["origin"]])
+    wrong = {"constraints_kept": not all(kept), "fitting@3": not none and not fits, "none_said": none and bool(listed)}
+    for measure in (name for name, failed in wrong.items() if failed):
+        wanted = ", ".join(name for name, grade in judged.items() if grade >= FITTING) or "nothing"
+        got = ", ".join(record.id for record in listed) or "nothing"
+        tally.fail(_failure(case, measure, f"hard: {', '.join(row['hard'])}", row["need"], wanted, got))
 
 
-def ndcg(ids: Sequence[str], judgements: Mapping[str, int], depth: int) -> float:
-    """Normalised discounted cumulative gain of the first `depth` ids, 0..1."""
-    gains = [2 ** judgements.get(name, 0) - 1 for name in ids[:depth]]
-    ideal = [2**grade - 1 for grade in sorted(judgements.values(), reverse=True)[:depth]]
-    best = _discounted(ideal)
-    return _discounted(gains) / best if best else 0.0
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return sum(gain / math.log2(place + 1) for place, gain in enumerate(gains, start=1))
-
-
-def read_rows(file: Path, origin: str | None = None) -> list[dict[str, Any]]:
-    """The cases of a JSON-lines file, of one origin ('development' or 'own') or all."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [row for row in rows if origin is None or row["origin"] == origin]
-
-
-def measure_needs(recommender: Recommender, rows: Sequence[Mapping[str, Any]], depth: int = 3) -> list[Measured]:
-    """What the recommender does with needs given as text alone."""
-    replies = [(row, recommender.recommend(read_need(row["need"]), depth)) for row in rows]
-    fitting = [(row, reply) for row, reply in replies if not row["expected_none"]]
-    none = [(row, reply) for row, reply in replies if row["expected_none"]]
-    known = {p.id: p.text for p in passages_of_all(recommender.library.get().records)}
-    whys = [why for _, reply in replies for result in reply.results for why in result.why]
-    pairs = [[r.record for r in reply.results] for _, reply in replies if len(reply.results) > 1]
-    return [
-        proportion("hard constraints kept", (kept for row, reply in replies for kept in kept_by_each(row, reply))),
-        proportion("a fitting record in the list", (has_fitting(row, reply) for row, reply in fitting)),
-        mean(f"nDCG@{depth}", (ndcg(_ids(reply), row["judgements"], depth) for row, reply in fitting)),
-        proportion("none fits, and it says so", (not reply.results for _, reply in none)),
-        proportion(
-            "near miss named when none fits",
-            (any(row["judgements"].get(miss.record.id, 0) >= 1 for miss in reply.near_misses) for row, reply in none),
-        ),
-        proportion("reasons that are statements", (known.get(why.passage_id) == why.text for why in whys)),
-        mean("topics not shared by two on a list", (1 - sameness(a, [b]) for a, b in _neighbours(pairs))),
-    ]
-
-
-def _neighbours(lists: Iterable[Sequence[Record]]) -> list[tuple[Record, Record]]:
-    return [(a, b) for records in lists for n, a in enumerate(records) for b in records[n + 1 :]]
-
-
-def _ids(reply: Recommendation) -> list[str]:
-    return [result.record.id for result in reply.results]
-
-
-def has_fitting(row: Mapping[str, Any], reply: Recommendation) -> bool:
-    """Is a record on the list that was judged fitting?"""
-    return any(row["judgements"].get(name, 0) >= FITTING for name in _ids(reply))
-
-
-def kept_by_each(row: Mapping[str, Any], reply: Recommendation) -> list[bool]:
+def kept_by_each(row: Row, reply: Recommendation) -> list[bool]:
     """For each result, whether it keeps every constraint that the case calls hard."""
     given = {name: value for name, value in row["constraints"].items() if value not in (None, [])}
     stated = with_options(Need(row["need"]), **given)
@@ -122,43 +95,41 @@ def kept_by_each(row: Mapping[str, Any], reply: Recommendation) -> list[bool]:
     ]
 
 
-def measure_parsing(rows: Sequence[Mapping[str, Any]]) -> list[Measured]:
-    """How often audience and minutes of a text are read exactly."""
-    read = [(row, read_need(row["text"])) for row in rows]
-    audience = [set(need.audience) == set(row["audience"]) for row, need in read]
-    minutes = [(need.min_minutes, need.max_minutes) == (row["min_minutes"], row["max_minutes"]) for row, need in read]
-    return [
-        proportion("audience read", audience),
-        proportion("minutes read", minutes),
-        proportion("both read", (a and m for a, m in zip(audience, minutes, strict=True))),
-    ]
-
-
-def measure_reviews(folder: Path, rows: Sequence[Mapping[str, Any]], records: Mapping[str, Record]) -> list[Measured]:
-    """Planted problems found, and flags on judged lines that are problems."""
-    decks = {row["file"] for row in rows}
-    found = {name: review(read_slides((folder / name).read_text(encoding="utf-8")), records).findings for name in decks}
-    flags = [
-        any(
-            finding.slide == row["slide"] and (row["span"] in finding.quote or finding.quote.rstrip(".") in row["span"])
-            for finding in found[row["file"]]
-        )
-        for row in rows
-    ]
-    problem = [bool(row["problem"]) for row in rows]
-    return [
-        proportion("problems found (recall)", (flag for flag, real in zip(flags, problem, strict=True) if real)),
-        proportion(
-            "flags that are problems (precision)", (real for flag, real in zip(flags, problem, strict=True) if flag)
-        ),
-    ]
-
-
-def measure(recommender: Recommender, origin: str | None = None) -> dict[str, list[Measured]]:
-    """All parts of the suite on the cases of one origin."""
-    records = {record.id: record for record in recommender.library.get().records}
-    return {
-        "needs": measure_needs(recommender, read_rows(CASES / "needs.jsonl", origin)),
-        "parsing": measure_parsing(read_rows(CASES / "parse.jsonl", origin)),
-        "reviews": measure_reviews(CASES / "slides", read_rows(CASES / "slides" / "key.jsonl", origin), records),
+def _score_reading(tally: Tally, row: Row) -> None:
+    need = read_need(row["text"])
+    readings = {
+        "audience_read": (set(need.audience), set(row["audience"])),
+        "minutes_read": ((need.min_minutes, need.max_minutes), (row["min_minutes"], row["max_minutes"])),
     }
+    for measure, (got, wanted) in readings.items():
+        tally.score(measure, row["id"], got == wanted, row["id"], [row["origin"]])
+        if got != wanted:
+            tally.fail(_failure(row["id"], measure, "read otherwise", row["text"], str(wanted), str(got)))
+
+
+def _score_reviews(tally: Tally, folder: Path, records: Mapping[str, Record]) -> None:
+    rows = read_rows(folder / "key.jsonl")
+    findings = {
+        name: review(read_slides((folder / name).read_text(encoding="utf-8")), records).findings
+        for name in {row["file"] for row in rows}
+    }
+    for number, row in enumerate(rows, 1):
+        case, planted = f"slide-{number:03}", bool(row["problem"])
+        flags = list(flags_on(row, findings[row["file"]]))
+        tally.score("slide_recall", case, bool(flags) if planted else None, row["file"], [row["origin"]])
+        tally.score("slide_precision", case, planted if flags else None, row["file"], [row["origin"]])
+        if bool(flags) != planted:
+            measure = "slide_recall" if planted else "slide_precision"
+            got = ", ".join(finding.problem for finding in flags) or "no flag"
+            tally.fail(_failure(case, measure, row["file"], row["span"], row["problem"] or "no flag", got))
+
+
+def flags_on(row: Row, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings on a line of the key."""
+    for finding in findings:
+        if finding.slide == row["slide"] and (row["span"] in finding.quote or finding.quote.rstrip(".") in row["span"]):
+            yield finding
+
+
+def _failure(case: str, measure: str, why: str, text: str, wanted: str, got: str) -> Failure:
+    return Failure(case=case, measure=measure, why=why, question=text, expected=wanted, answer=got)

@@ -17,6 +17,7 @@ import numpy as np
 from bot.__main__ import answers
 from bot.assembly import assemble
 from bot.engine import Engine
+from bot.recommender import Recommender
 from bot.reply import Reply, ShownClaim
 from bot.settings import ChatSettings
 from evals.cases import CaseSet, load_halves, problems
@@ -66,6 +67,7 @@ def open_lab(
             with_records=with_records,
             chat_judge=chat_judge,
             reference_ms=reference_work,
+            recommender=Recommender(engine.library, engine.retriever),
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.grounding import Support, Verifier
+from bot.recommender import Recommender
 from bot.reply import Turn
 from evals import metrics
 from evals.cases import (
@@ -33,6 +34,7 @@ from evals.cases import (
 )
 from evals.invariants import World, cautions
 from evals.judge import MUTATIONS, Judgement, coverage_of, is_verbatim, judge, light_edits, mutants, numbers_in
+from evals.recommendation import recommendation
 from evals.results import Failure, Plot, Suite, Tally, not_measured
 from evals.subject import Answering, Asked, Asker
 from knowledge.errors import EvaluationError
@@ -59,6 +61,7 @@ class Lab:
     with_records: Callable[[Sequence[Record]], Answering] | None = None
     chat_judge: ChatJudge | None = None
     reference_ms: Callable[[], tuple[float, float]] | None = None
+    recommender: Recommender | None = None
     clusters: dict[str, str] = field(default_factory=dict)
 
     def tally(self, name: str) -> Tally:
@@ -783,6 +786,13 @@ def _agreement(tally: Tally, label: str, rows: Sequence[tuple[str, bool, bool]],
         tally.special(f"{label}{name}", metrics.estimate_of(statistic, owners), about, judged=judged)
 
 
+def recommendation_suite(lab: Lab) -> Suite:
+    """Are needs read as meant and met with what fits, and are decks questioned where they should be?"""
+    if lab.recommender is None:
+        return not_measured("recommendation", "there is no recommender")
+    return recommendation(lab.recommender, lab.tally("recommendation"))
+
+
 # --- speed ---------------------------------------------------------------------------------------------------------
 
 
@@ -826,6 +836,7 @@ SUITES: Mapping[str, Callable[[Lab], Suite]] = {
     "robustness": robustness,
     "equity": equity,
     "safety": safety,
+    "recommendation": recommendation_suite,
     "verifier": verifier,
     "judge": judge_suite,
     # These two look at every reply that the suites before them asked for.
