@@ -10,9 +10,10 @@ from bot.care import Care, Judgement, Understanding, cautions
 from bot.drafting import Drafter
 from bot.grounding import Check, Verifier
 from bot.questions import check_question
+from bot.recommender import Recommender
 from bot.reply import Event, Outcome, Reason, Reply, Source, Stage, Turn
 from bot.retriever import Retrieval, Retriever
-from bot.suggestions import follow_ups
+from bot.suggestions import follow_ups, resources
 from bot.writing import Writing
 from knowledge.errors import QuestionError
 from knowledge.index import PassageIndex
@@ -123,7 +124,12 @@ class Engine:
             sources=tuple(Source(number, record) for number, record in cited.items()),
             retrieved=found.record_ids,
             follow_ups=follow_ups(found, writing.numbers, understood.standalone),
-            notices=(*understood.notices, *cautions(understood.standalone, writing.shown), *writing.notices),
+            notices=(
+                *understood.notices,
+                *self._resources(understood, judgement),
+                *cautions(understood.standalone, writing.shown),
+                *writing.notices,
+            ),
             model=", ".join(writing.drafters),
         )
         yield self._signed(reply, index, clock)
@@ -147,9 +153,18 @@ class Engine:
             withheld=writing.withheld if writing else 0,
             nearest=tuple(index.records[index.record_number[name]] for name in near) if index else (),
             retrieved=found.record_ids if found else (),
-            notices=(*understood.notices, *(writing.notices if writing else ())),
+            notices=(
+                *understood.notices,
+                *self._resources(understood, judgement),
+                *(writing.notices if writing else ()),
+            ),
             model=self._drafter.name,
         )
+
+    def _resources(self, understood: Understanding, judgement: Judgement) -> tuple[str, ...]:
+        if judgement.outcome not in (Outcome.ANSWER, Outcome.ABSTAIN):
+            return ()
+        return resources(understood.standalone, Recommender(self._library, self._retriever))
 
     def _signed(self, reply: Reply, index: PassageIndex, clock: "Clock") -> Reply:
         """The reply with what made it: generation, searches and times."""

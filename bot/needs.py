@@ -626,7 +626,7 @@ def speaks_of_a_session(text: str) -> bool:
 
 
 _looks = re.compile(
-    r"\b(?:looking for|recommend\w*|suggest(?:ions?)?|is there an?|are there any|does anyone have"
+    r"\b(?:looking for|recommend|suggest(?:ions?)?|is there an?|are there any|does anyone have"
     r"|what should i use|need (?:an?|something|some)"
     r"|want (?:an?|something|to run|to teach)|can you find|any(?:thing)? (?:ready|good)|which (?:workshop"
     r"|curricul\w+|resource|course|toolkit)s?)\b"
@@ -638,13 +638,24 @@ _resource = re.compile(
 )
 
 
+_asks = re.compile(
+    r"(?:^|[.!?;:,] +)(?:and |but |so |then )?(?:did|do|does|how|what|why|who|whose|when|where|has|have|was|were|can|could"
+    r"|should|are|is|which|since|because)\b|\benough\b|\bresults\b"
+)
+_resource_for = re.compile(
+    r"\b(?:workshop|session|curriculum|course|module|seminar|elective|simulation|training|lecture|slot|slides|didactics?)\b"
+    r"[^?]{0,60}\bfor\b"
+)
+
+
 def looks_for_resources(text: str) -> bool:
     """Does a question ask for something to teach with, rather than for an answer?
 
-    True for a stated audience or length together with a kind of resource, or for an explicit request for one.
+    True for a request for a kind of resource with an audience or a length, and for a length with an audience or a kind of
+    resource for an audience where nothing is asked.
     """
     folded = fold(text)
-    if not _resource.search(folded):
-        return False
-    shortest, longest = minutes(folded)
-    return bool(_looks.search(folded)) and (bool(audiences(folded)) or bool(shortest or longest))
+    resource, people, long = bool(_resource.search(folded)), bool(audiences(folded)), minutes(folded) != (None, None)
+    if resource and _looks.search(folded) and (people or long):
+        return True
+    return people and not _asks.search(folded) and (long or bool(_resource_for.search(folded)))

@@ -1,8 +1,11 @@
-"""What one could ask next: questions like this one that records are known to answer."""
+"""What one could ask or look at next: questions that records are known to answer, and resources that fit a need."""
 
 import re
 from collections.abc import Collection
 
+from bot.cards import length_text
+from bot.needs import looks_for_resources, read_need
+from bot.recommender import Recommender, asked, on_topic, spoken
 from bot.retriever import Retrieval
 from knowledge.lexical import stems
 
@@ -36,3 +39,25 @@ def follow_ups(found: Retrieval, cited: Collection[str], question: str) -> tuple
             ):
                 chosen[record] = candidate
     return tuple(chosen.values())
+
+
+def resources(question: str, recommender: Recommender) -> tuple[str, ...]:
+    """For a question that seeks something to teach with: how it was read and what fits. Nothing for any other question.
+
+    It stands beside the answer and changes nothing in it: a question that was taken for a need by mistake loses nothing.
+    """
+    if not looks_for_resources(question):
+        return ()
+    found = recommender.recommend(read_need(question))
+    if not asked(found.need):
+        return ()
+    titles = [
+        f"“{result.record.source.title}” ({length_text(result.record) or 'length not stated'})"
+        for result in found.results
+        if on_topic(result.record, found.need)
+    ]
+    fits = f"What fits: {'; '.join(titles)}." if titles else "Nothing that I know keeps all that must hold."
+    return (
+        f"You may be looking for something to teach with. I read: {spoken(found.need)}. {fits} "
+        "To correct this, and for near misses and files: Find a resource, or python -m bot recommend.",
+    )
