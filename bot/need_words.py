@@ -18,7 +18,7 @@ NUMBERS = {
 # (side of the mention, whether it holds for faculty and leaders only, pattern): who asks, decides or teaches is not taught.
 ASKERS: tuple[tuple[str, bool, re.Pattern[str]], ...] = (
     ("before", False, re.compile(
-        r"\b(?:i am|i'm|im|as|we are|we're|this is|speaking as|i work as|being)"
+        r"\b(?:i am|i'm|im(?= (?:an?|the) )|as|we are|we're|this is|speaking as|i work as|being)"
         r" (?:an? |the |your |1 of the |in (?:my|the) )?"
         r"(?:(?!for\b|with\b|to\b|of\b|in\b|on\b|and\b)[\w/'-]+ ){0,3}$")),
     ("before", False, re.compile(
