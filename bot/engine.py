@@ -164,7 +164,8 @@ class Engine:
     def _resources(self, understood: Understanding, judgement: Judgement) -> tuple[str, ...]:
         if judgement.outcome not in (Outcome.ANSWER, Outcome.ABSTAIN):
             return ()
-        return resources(understood.standalone, Recommender(self._library, self._retriever))
+        # From what is searched, so that it does not depend on who asks.
+        return resources(understood.searched, Recommender(self._library, self._retriever))
 
     def _signed(self, reply: Reply, index: PassageIndex, clock: "Clock") -> Reply:
         """The reply with what made it: generation, searches and times."""
