@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
-from bot.intent import Intent, IntentReader, Reading
+from bot.intent import Intent, IntentReader, Reading, sentences
 from bot.messages import about_text, fixed_text
 from bot.premise import split
 from bot.questions import reads_as_english, without_asker, without_orders
@@ -43,6 +43,25 @@ _risky = re.compile(
     r"\b(retaliat\w*|reprisals?|payback|legal(ly)?|laws?|lawsuits?|sued?|suing|rights|visas?|immigration|careers?|match(ed|ing)?|promotion|residency"
     r" (application|applicant)s?|applicants?|suspend\w*|suspension|dismiss\w*|fired|expel\w*|disciplin\w*|punish\w*|professionalism|protest\w*|die-in"
     r"|doxx?\w*|harass\w*|threat\w*|speak(ing)? (up|out)|report(ing)? (racism|discrimination|mistreatment|harassment))\b",
+    re.IGNORECASE,
+)
+
+_of_the_field = re.compile(
+    r"\b(rac(e|es|ial|ially|is[mt]s?)|anti-?rac\w+|ethnic\w*|bias\w*|discriminat\w+|diversity|equity|inclusion|dei|edi|slurs?|micro-?aggress\w+|(de)?coloni\w+"
+    r"|indigenous|aboriginal|m[aā]ori|dalits?|caste|stereotyp\w*|prejudice\w*|supremac\w+|lynch\w*|eugenic\w*|slave(ry|s)?|tokeni\w+|curricul\w+|advoca\w+|activis\w+"
+    r"|die-?ins?|white coats|mistreat\w*|blackface|minorit\w+|underrepresented|privilege|allies|allyship|stigmati[sz]\w+|xenophob\w+|islamophob\w+|antisemiti\w+)\b",
+    re.IGNORECASE,
+)
+_wants_sources = re.compile(
+    r"\b(workshops?|trainings?|guides?|guidance|polic(y|ies)|literature|articles?|evidence|toolkits?|checklists?|survey|published|written about|stud(y|ies)|research|sessions?"
+    r"|modules?|curricul\w+|frameworks?|systems?|what is known|how (can|could|do|did|does|should|are|have|has) (faculty|educators|students|schools|trainees|residents|teachers|supervisors"
+    r"|tutors?|people|others|we (teach|prepare|report))|affinity groups?|healing circles?)\b[^?]*\?",
+    re.IGNORECASE,
+)
+_first_person = re.compile(r"\b(i|i'?m|i'?ve|me|my|mine|myself|we|us|our)\b", re.IGNORECASE)
+_own_hurt = re.compile(
+    r"\b(called|told|asked|made|gave|left|sent|touch\w*|spat|laughed|look\w*|shout\w*|mock\w*|picked|passed|stopped|for|at|to|about|on|with) me\b|\bmy (face|skin|accent|hair|name|grade|schedule)\b"
+    r"|\bi('m| am| feel| felt| was| cried| can't| cannot| froze| hate| dread| don't know what to do)\b(?! (document|collect|writ|prepar|plan|teach|look|ask|work|giv)\w*)",
     re.IGNORECASE,
 )
 
@@ -96,7 +115,12 @@ class FittedCare:
         """See Care."""
         reading = self._read(question, index)
         standalone, carried = question, ""
-        if history and not reading.by_pattern and not _is_small_talk(reading, question, SURE_SMALL_TALK):
+        alone = (
+            reading.by_pattern
+            or _is_small_talk(reading, question, SURE_SMALL_TALK)
+            or _tells_of_self(reading, question)
+        )
+        if history and not alone:
             understood = understand(question, history, lambda text: self._retriever.retrieve(index, text).best_score)
             standalone, carried = understood.text, understood.carried
             if standalone != question:
@@ -115,6 +139,8 @@ class FittedCare:
             return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
         if reading.intent is Intent.HARMFUL and reading.by_pattern:
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
+        if reading.intent is Intent.OUT_OF_SCOPE and reading.by_pattern:
+            return Judgement(Outcome.REFUSE, Reason.OUT_OF_SCOPE, fixed_text("out_of_scope"))
         if understood.carried:
             return None
         if reading.intent is Intent.ABOUT and reading.share(Intent.ABOUT) >= LIKELY_INTENT:
@@ -126,6 +152,8 @@ class FittedCare:
     def judge(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Judgement:
         """See Care."""
         intent = Intent.KNOWLEDGE if understood.carried else understood.reading.intent
+        if intent is Intent.DISCLOSURE and _asks_for_sources(understood.question):
+            intent = Intent.KNOWLEDGE
         if (
             intent is Intent.HARMFUL
             and understood.reading.share(Intent.HARMFUL) >= SURE_INTENT
@@ -143,6 +171,9 @@ class FittedCare:
             return Judgement(Outcome.REFUSE, Reason.PROFESSIONAL_ADVICE, fixed_text("professional_advice"))
         likely = understood.reading.share(intent) >= SURE_INTENT or found.best_score < FAR_OFF
         if intent is not Intent.KNOWLEDGE and found.best_score < IN_SCOPE_ALL_THE_SAME and likely:
+            # Who speaks of racism or teaching is in the right place, even where the knowledge has nothing to say.
+            if _of_the_field.search(understood.question):
+                return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
             return Judgement(Outcome.REFUSE, Reason.OUT_OF_SCOPE, fixed_text("out_of_scope"))
         if not found.answerable:
             return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
@@ -166,8 +197,10 @@ class FittedCare:
 
     def _read(self, question: str, index: PassageIndex) -> Reading:
         """The intent; what a person says of themself does not change it, unless a pattern matches there."""
-        vector = self._vector(_to_search(question))
-        return self._intents.read(question, vector, index.question_vectors)
+        text = _to_search(question)
+        parts = sentences(text)
+        vector, *rest = self._embedder.embed([text, *(parts if len(parts) > 1 else ())])
+        return self._intents.read(question, vector, index.question_vectors, rest)
 
     def _vector(self, text: str) -> Vectors:
         vector: Vectors = self._embedder.embed([text])[0]
@@ -184,6 +217,19 @@ def _is_small_talk(reading: Reading, question: str, least: float = 0.0) -> bool:
         and len(question.split()) <= 12
         and reading.share(Intent.SMALL_TALK) >= least
     )
+
+
+def _tells_of_self(reading: Reading, question: str) -> bool:
+    """Whether a follow-up is a cry, a disclosure or a harmful wish of its own, to which nothing from before belongs."""
+    if reading.intent is Intent.HARMFUL:
+        return reading.share(Intent.HARMFUL) >= SURE_INTENT
+    distressed = reading.share(Intent.CRISIS, Intent.DISCLOSURE) >= SURE_INTENT
+    return distressed and reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and bool(_first_person.search(question))
+
+
+def _asks_for_sources(question: str) -> bool:
+    """Whether someone tells of racism in order to ask what is known or taught about it, and not of their own hurt."""
+    return bool(_wants_sources.search(question)) and not _own_hurt.search(question.replace("’", "'"))
 
 
 def _corrections(written: str, read: str) -> tuple[str, ...]:

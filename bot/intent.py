@@ -1,13 +1,14 @@
 """What kind of question is this? Read before anything is searched, so that a person in danger is never answered with a list of papers.
 
-`intents.yaml` holds example sentences for each intent and a few exact patterns for crisis and harm. A linear classifier on the
-sentence vector learns from the examples (weights in `intent.json`, fitted by `evals/fit_intent.py`); the patterns decide on their own.
+`intents.yaml` holds example sentences for each intent, and patterns for crisis, harm and orders to the program. A linear classifier
+on the sentence vector learns from the examples (weights in `intent.json`, fitted by `evals/fit_intent.py`); the patterns decide on
+their own. The classifier reads every sentence too, since one line on dying is easily lost in a long practical question.
 """
 
 # ruff: noqa: E501 - prose and patterns are read as a whole
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 from numpy.typing import NDArray
 
 from bot.linear import Softmax, fit_softmax, read_models
+from bot.questions import without_orders
 from knowledge.embedding import Embedder, Vectors
 
 EXAMPLES = Path(__file__).with_name("intents.yaml")
@@ -28,6 +30,7 @@ PENALTY = 0.0005
 SURELY_KNOWLEDGE = 0.62
 NOT_A_KNOWN_QUESTION = 0.55
 DISTRESS = 0.35
+SURE_CRY = 0.5  # of a sentence among others
 NEARNESS = 2  # measurements that come before the vector
 
 
@@ -63,20 +66,98 @@ class Reading:
         return sum(self.probabilities.get(intent, 0.0) for intent in intents)
 
 
-def examples() -> tuple[dict[Intent, list[str]], dict[Intent, list[re.Pattern[str]]]]:
-    """Example sentences and patterns of each intent."""
+def examples() -> tuple[dict[Intent, list[str]], "Patterns"]:
+    """Example sentences of each intent, and the patterns."""
     data: dict[str, Any] = yaml.safe_load(EXAMPLES.read_text(encoding="utf-8"))
-    patterns = {
-        Intent(name): [re.compile(pattern, re.IGNORECASE) for pattern in rows]
-        for name, rows in data.pop("patterns").items()
-    }
+    parts = data.pop("parts")
+
+    def compiled(rows: Iterable[str]) -> list[re.Pattern[str]]:
+        for _ in range(2):  # a part may name another one
+            rows = [re.sub(r"%(\w+)%", lambda match: parts[match[1]].strip(), row) for row in rows]
+        return [re.compile(row, re.IGNORECASE) for row in rows]
+
+    decisive = {Intent(name): compiled(rows) for name, rows in data.pop("patterns").items()}
+    patterns = Patterns(decisive, compiled(data.pop("harmless")), compiled(data.pop("unless")))
     return {Intent(name): [str(row) for row in rows] for name, rows in data.items()}, patterns
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a message, as far as its punctuation tells them apart."""
+    return [part for part in re.split(r"(?<=[.!?…])\s+|\s*[;\n]\s*", text) if re.search(r"\w", part)]
+
+
+_quoted = re.compile(r"(?<!\w)'[^']{2,}'(?!\w)|\"[^\"]{2,}\"|“[^”]{2,}”|‘[^’]{2,}’(?!\w)|«[^»]{2,}»")
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Patterns that decide on their own, by intent; `harmless` figures of speech are no cry for help, and in a sentence that
+    matches `unless` nobody asks for a harmful deed.
+    """
+
+    decisive: Mapping[Intent, Sequence[re.Pattern[str]]]
+    harmless: Sequence[re.Pattern[str]] = ()
+    unless: Sequence[re.Pattern[str]] = ()
+
+    def found(self, intent: Intent, question: str) -> bool:
+        """Whether the words alone say that this is the intent of a question."""
+        shapes = self.decisive.get(intent, ())
+        text = _spelt(question)
+        if intent is Intent.CRISIS:
+            for figure in self.harmless:
+                text = figure.sub(" … ", text)
+            return any(shape.search(text) for shape in shapes)
+        if intent is not Intent.HARMFUL:
+            return any(shape.search(text) for shape in shapes)
+        return any(
+            shape.search(sentence)
+            for sentence in sentences(_quoted.sub("…", text))
+            if not any(spared.search(sentence) for spared in self.unless)
+            for shape in shapes
+        )
+
+    def reports(self, question: str) -> bool:
+        """Whether a message quotes somebody, or asks about harmful deeds instead of asking for one."""
+        return bool(_quoted.search(question)) or any(
+            spared.search(sentence) for sentence in sentences(question) for spared in self.unless
+        )
+
+
+# Words that must be read however they are typed; two letters that changed places are put back, and in the long ones a letter that is missing.
+_ALARMING = "want die dead kill myself suicide suicidal anymore overdose alive hurting killing threatened assaulted threatening living".split()
+_ORDINARY = frozenset("idea deal lead side".split())
+
+
+def _misspellings(word: str) -> Iterator[str]:
+    for at in range(len(word) - 1):
+        yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    if len(word) >= 6:
+        yield from (word[:at] + word[at + 1 :] for at in range(1, len(word)))
+
+
+_MEANT = {wrong: word for word in _ALARMING for wrong in _misspellings(word) if wrong not in {*_ALARMING, *_ORDINARY}}
+_MEANT |= {
+    "im": "i'm",
+    "ive": "i've",
+    "dont": "don't",
+    "cant": "can't",
+    "wont": "won't",
+    "hes": "he's",
+    "shes": "she's",
+    "theyre": "they're",
+}
+
+
+def _spelt(text: str) -> str:
+    """The text with straight apostrophes, drawn-out letters shortened, and common misspellings of alarming words put right."""
+    plain = re.sub(r"([a-z])\1{2,}", r"\1", text.replace("’", "'"), flags=re.IGNORECASE)
+    return re.sub(r"[^\W\d_]+", lambda match: _MEANT.get(match[0].lower(), match[0]), plain)
 
 
 class IntentReader:
     """Reads intents from a question and its sentence vector."""
 
-    def __init__(self, model: Softmax, patterns: Mapping[Intent, Sequence[re.Pattern[str]]]) -> None:
+    def __init__(self, model: Softmax, patterns: Patterns) -> None:
         self._model = model
         self._patterns = patterns
 
@@ -86,23 +167,36 @@ class IntentReader:
 
         `known` are the vectors of questions that the knowledge answers.
         """
-        sentences, patterns = examples()
+        known_sentences, patterns = examples()
         fitted = read_models(CONSTANTS)
         if fitted["embedder"] == embedder.identity:
             return cls(Softmax.from_json(fitted["model"]), patterns)
-        labels = [str(intent) for intent, rows in sentences.items() for _ in rows]
-        vectors = embedder.embed([row for rows in sentences.values() for row in rows])
+        labels = [str(intent) for intent, rows in known_sentences.items() for _ in rows]
+        vectors = embedder.embed([row for rows in known_sentences.values() for row in rows])
         rows = np.array([intent_row(vector, known) for vector in vectors])
         return cls(fit_softmax(rows, labels, [1.0] * len(labels), PENALTY, standardise=NEARNESS), patterns)
 
-    def read(self, question: str, vector: Vectors, known: Vectors) -> Reading:
-        """The intent of a question; `vector` is its unit sentence vector, `known` those of questions that the knowledge answers."""
+    def read(self, question: str, vector: Vectors, known: Vectors, parts: Sequence[Vectors] = ()) -> Reading:
+        """The intent of a question. `vector` is its unit sentence vector, `known` those of questions that the knowledge answers.
+
+        `parts` are the vectors of its sentences where it has several: a cry for help in one of them counts for the whole.
+        """
+        reading = self._by_vector(vector, known)
+        rest = without_orders(question)
+        for intent, text in ((Intent.CRISIS, question), (Intent.HARMFUL, question), (Intent.OUT_OF_SCOPE, rest)):
+            if self._patterns.found(intent, text):
+                return Reading(intent, reading.probabilities, by_pattern=True)
+        cries = (found for part in parts if (found := self._by_vector(part, known)).intent is Intent.CRISIS)
+        loudest = max(cries, key=lambda found: found.share(Intent.CRISIS), default=reading)
+        if loudest.share(Intent.CRISIS) >= SURE_CRY:
+            return loudest
+        # Who quotes somebody, or asks what was written about a deed, is never refused by the classifier alone.
+        reports = reading.intent is Intent.HARMFUL and self._patterns.reports(question)
+        return Reading(Intent.KNOWLEDGE, reading.probabilities) if reports else reading
+
+    def _by_vector(self, vector: Vectors, known: Vectors) -> Reading:
         found = self._model.probabilities(intent_row(vector, known))
         probabilities = {Intent(name): value for name, value in found.items()}
-        plain = question.replace("’", "'")
-        for intent in (Intent.CRISIS, Intent.HARMFUL):
-            if any(pattern.search(plain) for pattern in self._patterns.get(intent, ())):
-                return Reading(intent, probabilities, by_pattern=True)
         best = max(probabilities, key=lambda intent: probabilities[intent])
         nearest = float((known @ vector).max()) if len(known) else 0.0
         # A question like one that a record answers is never refused by the classifier alone.
