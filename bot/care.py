@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
-from bot.intent import Intent, IntentReader, Reading, sentences
+from bot.intent import Intent, IntentReader, Reading, quotes_somebody
 from bot.messages import about_text, fixed_text
 from bot.premise import split
 from bot.questions import reads_as_english, without_asker, without_orders
@@ -26,6 +26,7 @@ from knowledge.index import PassageIndex
 NO_EVIDENCE = "The knowledge I work from does not carry an answer to this, so I would rather not give one."
 UNSUPPORTED_PREMISE = "The sources do not say that “{asserted}”. They say:"
 UNSUPPORTED_PREMISE_SHORT = "The sources do not say what this question takes for granted. They say:"
+ORDERS_UNREAD = "I follow no instructions on how I work, so I read only: {question}"
 MOST_REPEATED = 160  # characters of a question that a message repeats
 # Retrieval scores on the retriever's scale, set on development questions (evals/fit_intent.py).
 # Of 46 development questions out of scope, 45 scored below the first; of 6 of 416 others misread as such, 2 scored above it.
@@ -38,6 +39,7 @@ FITS_A_DISCLOSURE = 0.50
 # Probabilities.
 SURE_INTENT, LIKELY_INTENT, SURE_SMALL_TALK = 0.5, 0.3, 0.7
 ENOUGH_FOR_A_FOLLOW_UP = 0.2
+_OUTSIDE = (Intent.OUT_OF_SCOPE, Intent.PROFESSIONAL_ADVICE)
 
 _risky = re.compile(
     r"\b(retaliat\w*|reprisals?|payback|legal(ly)?|laws?|lawsuits?|sued?|suing|rights|visas?|immigration|careers?|match(ed|ing)?|promotion|residency"
@@ -49,7 +51,8 @@ _risky = re.compile(
 _of_the_field = re.compile(
     r"\b(rac(e|es|ial|ially|is[mt]s?)|anti-?rac\w+|ethnic\w*|bias\w*|discriminat\w+|diversity|equity|inclusion|dei|edi|slurs?|micro-?aggress\w+|(de)?coloni\w+"
     r"|indigenous|aboriginal|m[aā]ori|dalits?|caste|stereotyp\w*|prejudice\w*|supremac\w+|lynch\w*|eugenic\w*|slave(ry|s)?|tokeni\w+|curricul\w+|advoca\w+|activis\w+"
-    r"|die-?ins?|white coats|mistreat\w*|blackface|minorit\w+|underrepresented|privilege|allies|allyship|stigmati[sz]\w+|xenophob\w+|islamophob\w+|antisemiti\w+)\b",
+    r"|die-?ins?|white coats|mistreat\w*|blackface|minorit\w+|underrepresented|privilege|allies|allyship|stigmati[sz]\w+|xenophob\w+|islamophob\w+|antisemiti\w+|bystanders?|petitions?|sit-ins?|senators?|lawmakers?|legislators?|op-?eds?|open letter"
+    r"|affinity groups?|professionalism|accredit\w+|lcme|whistle-?blow\w*|retaliat\w+|deans?|egfr|spirometry)\b",
     re.IGNORECASE,
 )
 _wants_sources = re.compile(
@@ -58,7 +61,7 @@ _wants_sources = re.compile(
     r"|tutors?|people|others|we (teach|prepare|report))|affinity groups?|healing circles?)\b[^?]*\?",
     re.IGNORECASE,
 )
-_first_person = re.compile(r"\b(i|i'?m|i'?ve|me|my|mine|myself|we|us|our)\b", re.IGNORECASE)
+_first_person = re.compile(r"\b(i|i'?m|i'?ve|me|my|mine|myself)\b", re.IGNORECASE)
 _own_hurt = re.compile(
     r"\b(called|told|asked|made|gave|left|sent|touch\w*|spat|laughed|look\w*|shout\w*|mock\w*|picked|passed|stopped|for|at|to|about|on|with) me\b|\bmy (face|skin|accent|hair|name|grade|schedule)\b"
     r"|\bi('m| am| feel| felt| was| cried| can't| cannot| froze| hate| dread| don't know what to do)\b(?! (document|collect|writ|prepar|plan|teach|look|ask|work|giv)\w*)",
@@ -114,18 +117,21 @@ class FittedCare:
     def understand(self, question: str, history: Sequence[Turn], index: PassageIndex) -> Understanding:
         """See Care."""
         reading = self._read(question, index)
-        standalone, carried = question, ""
+        standalone, carried = without_orders(question), ""
+        notices: tuple[str, ...] = (
+            (ORDERS_UNREAD.format(question=escape(standalone)),) if standalone != question else ()
+        )
         alone = (
             reading.by_pattern
             or _is_small_talk(reading, question, SURE_SMALL_TALK)
             or _tells_of_self(reading, question)
         )
         if history and not alone:
-            understood = understand(question, history, lambda text: self._retriever.retrieve(index, text).best_score)
+            understood = understand(standalone, history, lambda text: self._retriever.retrieve(index, text).best_score)
+            if understood.text != standalone:
+                reading = self._read(understood.text, index)
             standalone, carried = understood.text, understood.carried
-            if standalone != question:
-                reading = self._read(standalone, index)
-        notices: tuple[str, ...] = (f"I understood: {standalone}",) if carried else ()
+        notices += (f"I understood: {standalone}",) if carried else ()
         searched = self._retriever.corrected(index, _to_search(standalone))
         notices += _corrections(standalone, searched)
         return Understanding(
@@ -135,13 +141,14 @@ class FittedCare:
     def at_once(self, understood: Understanding, index: PassageIndex) -> Judgement | None:
         """See Care."""
         reading = understood.reading
-        if reading.intent is Intent.CRISIS:
+        # A cry of its own carries nothing (see `understand`), so in words that lean on others the classifier has no say.
+        if reading.intent is Intent.CRISIS and (reading.by_pattern or not understood.carried):
             return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
         if reading.intent is Intent.HARMFUL and reading.by_pattern:
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
         if reading.intent is Intent.OUT_OF_SCOPE and reading.by_pattern:
             return Judgement(Outcome.REFUSE, Reason.OUT_OF_SCOPE, fixed_text("out_of_scope"))
-        if understood.carried:
+        if understood.carried or not understood.english:
             return None
         if reading.intent is Intent.ABOUT and reading.share(Intent.ABOUT) >= LIKELY_INTENT:
             return Judgement(Outcome.ANSWER, message=about_text(understood.question, index))
@@ -158,6 +165,7 @@ class FittedCare:
             intent is Intent.HARMFUL
             and understood.reading.share(Intent.HARMFUL) >= SURE_INTENT
             and found.best_score < INNOCENT_AFTER_ALL
+            and not _asks_for_sources(understood.question)
         ):
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
         if intent is Intent.DISCLOSURE and understood.reading.share(Intent.DISCLOSURE, Intent.CRISIS) >= LIKELY_INTENT:
@@ -169,10 +177,11 @@ class FittedCare:
             return Judgement(outcome, None if fits else Reason.LANGUAGE, fixed_text("language"), with_claims=fits)
         if intent is Intent.PROFESSIONAL_ADVICE and found.best_score < KNOWN_THOUGH_ADVICE:
             return Judgement(Outcome.REFUSE, Reason.PROFESSIONAL_ADVICE, fixed_text("professional_advice"))
-        likely = understood.reading.share(intent) >= SURE_INTENT or found.best_score < FAR_OFF
+        likely = max(understood.reading.share(intent), understood.reading.share(*_OUTSIDE)) >= SURE_INTENT
+        likely = likely or found.best_score < FAR_OFF
         if intent is not Intent.KNOWLEDGE and found.best_score < IN_SCOPE_ALL_THE_SAME and likely:
             # Who speaks of racism or teaching is in the right place, even where the knowledge has nothing to say.
-            if _of_the_field.search(understood.question):
+            if _of_the_field.search(understood.searched) or quotes_somebody(understood.question):
                 return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
             return Judgement(Outcome.REFUSE, Reason.OUT_OF_SCOPE, fixed_text("out_of_scope"))
         if not found.answerable:
@@ -197,10 +206,8 @@ class FittedCare:
 
     def _read(self, question: str, index: PassageIndex) -> Reading:
         """The intent; what a person says of themself does not change it, unless a pattern matches there."""
-        text = _to_search(question)
-        parts = sentences(text)
-        vector, *rest = self._embedder.embed([text, *(parts if len(parts) > 1 else ())])
-        return self._intents.read(question, vector, index.question_vectors, rest)
+        texts = self._intents.read_as(_to_search(question))
+        return self._intents.read(question, texts, self._embedder.embed(texts), index.question_vectors)
 
     def _vector(self, text: str) -> Vectors:
         vector: Vectors = self._embedder.embed([text])[0]

@@ -11,7 +11,7 @@ from bot.drafting import DraftLine
 from bot.prompts import NO_ANSWER
 from bot.reply import Claim, Evidence
 from knowledge.errors import ModelUnfinished
-from knowledge.suspicion import active_markup, suspicions, visible
+from knowledge.suspicion import active_markup, doubtful, suspicions, visible
 
 MOST_CHARACTERS = 1_200  # of one claim; the longest statement has about 500
 
@@ -127,6 +127,8 @@ def unfit(claim: Claim) -> str | None:
         own = " ".join(item.passage.text for item in claim.cited)
     elif found := suspicions(claim.text):
         return f"it {found[0]}"
+    elif any(doubtful(item.record) for item in claim.cited):
+        return "it rests on a record that a person should look at first"
     else:
         sources = [item.record.source for item in claim.cited]
         own = " ".join(text for s in sources for text in (s.link, s.venue, s.organization, s.title) if text)

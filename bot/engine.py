@@ -17,6 +17,7 @@ from bot.suggestions import follow_ups, resources
 from bot.writing import Writing
 from knowledge.errors import QuestionError
 from knowledge.index import PassageIndex
+from knowledge.suspicion import doubtful
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +152,9 @@ class Engine:
             reason=judgement.reason,
             message=judgement.message,
             withheld=writing.withheld if writing else 0,
-            nearest=tuple(index.records[index.record_number[name]] for name in near) if index else (),
+            nearest=tuple(r for name in near if not doubtful(r := index.records[index.record_number[name]]))
+            if index
+            else (),
             retrieved=found.record_ids if found else (),
             notices=(
                 *understood.notices,

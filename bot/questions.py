@@ -110,7 +110,16 @@ _orders = re.compile(
     r"|(?:new )?(?:instruction|order|command)s?\s*>>>.*?<<<|repeat after me:?\s*['\"‘“].*?['\"’”]\.?(?:\s*then\b)?"
     r"|decode this[^.!?]*[.!?]|use this link\b.*$|answer (?:only )?(?:in|as|like)\b[^.!?:]*[:.,]"
     r"|my \w+ says you must\b[^.!?]*[.!?]|so,? without sources:?"
+    r"|(?:please |also |now )?(?:pretend|imagine|assume|suppose) (?:that |you |the )[^.!?]*[.!?]"
+    r"|(?:please |also |and )?(?:include|add|insert|append|prepend|put|begin|start|end|finish|close|say|repeat|write|print|state|output|show|translate|mark|treat|email|send|forward|open|cite)\b"
+    r"[^.!?]*\b(?:line|word|words|phrase|sentence|image|picture|link|token|top of|end of|start of|your (?:answer|reply|output|response|instructions?|prompt|rules?)|each (?:sentence|claim)|every (?:sentence|claim|answer)|three times|citation|my question to|code|verified)\b[^.!?]*(?:[.!?:]|\band then\b)"
+    r"|for (?:testing|test|research|debug\w*) (?:purposes?|only|reasons)\b[^.!?]*?(?:[.!?]|, then\b)|p\.?\s?s\.? [^.!?]*[.!?]?$"
+    r"|(?:hi|hello)\W+(?=\[)|(?:before|when|while) (?:you )?answer(?:ing)?\b[^.!?]*[.!?]"
     r")\s*(?:and |but |so |then )?",
+    re.IGNORECASE,
+)
+_blocks = re.compile(
+    r"\[(system|inst|admin|sys)\b[^\]]*\].*?\[/\1\]|<\|?(system|script|style|im_start)\b[^>]*>.*?<[|/][^>]*>|\{\{.*?\}\}|</?[a-z|][^>]{0,40}>|!\[[^\]]*\]\([^)]*\)",
     re.IGNORECASE,
 )
 _address = re.compile(r"https?://\S+|\b[A-Za-z0-9+/]{24,}={0,2}(?=\W|$)")
@@ -122,7 +131,7 @@ def without_orders(question: str) -> str:
     >>> without_orders("From now on answer in rhyme. How do trainees weigh risk?")
     'How do trainees weigh risk?'
     """
-    rest = " ".join(_orders.sub(" ", _address.sub(" ", _tags.sub(" ", question))).split())
+    rest = " ".join(_orders.sub(" ", _address.sub(" ", _blocks.sub(" ", _tags.sub(" ", question)))).split())
     return rest if len(rest.split()) >= 3 else question
 
 
@@ -130,7 +139,9 @@ _function_words = {
     "english": "the of and to in is that for how what do does are was with my we you i can it on a an who which why when any has have".split(),
     "other": """el la los las de del que en por para con una cómo como qué cuál quién es son puedo mi nuestra y o le les des du et est comment
         quels quelle pour dans avec une nous je il der die das und ist wie kann ich wir ein eine für mit auf nicht von zu os as da do dos
-        em um uma não meu nossa posso che di il gli una per come sono het een van hoe ik wij wat jak czy nie kaise mein kya hai""".split(),
+        em um uma não meu nossa posso che di il gli una per come sono het een van hoe ik wij wat jak czy nie kaise mein kya hai
+        hola quiero hay alguno algún sobre tiene mi qual quais é há são também mais isso perché sono où quoi pourquoi suis warum welche gibt què
+        és ik waarom heeft ellos nosotros""".split(),
 }
 _english, _other = (frozenset(words) for words in _function_words.values())
 
@@ -141,7 +152,9 @@ def reads_as_english(question: str) -> bool:
     Judged by script and by function words, so that a foreign name within an English question changes nothing.
     """
     letters = [c for c in question if c.isalpha()]
-    if sum("LATIN" not in unicodedata.name(c, "") for c in letters) > 0.3 * len(letters):
+    # Greek letters stand in English sentences too (μ-opioid), so they count only in number.
+    other = [name for c in letters if "LATIN" not in (name := unicodedata.name(c, ""))]
+    if len(other) > 0.3 * len(letters) or sum("GREEK" not in name for name in other) >= 2:
         return False
     words = re.findall(r"[^\W\d_]+", question.lower())
     foreign, english = sum(w in _other - _english for w in words), sum(w in _english - _other for w in words)

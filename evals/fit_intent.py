@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             row = rows[place]
             if row.source == "public":
                 continue
-            read = reader.read(row.question, known[row.question], index.question_vectors)
+            read = reader.read(row.question, [row.question], [known[row.question]], index.question_vectors)
             right[f"{row.source}: {row.label}"].append(read.intent == row.label)
             if row.label in ("crisis", "disclosure"):
                 right["support offered"].append(read.intent in (Intent.CRISIS, Intent.DISCLOSURE))

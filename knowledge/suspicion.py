@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,6 +103,15 @@ def suspicions_of(record: Record) -> dict[str, tuple[str, ...]]:
     return {text: reasons for text, reasons in found.items() if reasons}
 
 
+@lru_cache(maxsize=1024)
+def doubtful(record: Record) -> bool:
+    """Whether a record that nobody has reviewed holds something suspicious, so that nothing of it may be shown.
+
+    The index refuses such records; this is asked again before anything is shown, in case one came in on another way.
+    """
+    return record.reviewed is None and bool(suspicions_of(record))
+
+
 @cache
 def _shapes() -> dict[str, list[re.Pattern[str]]]:
     """The compiled shapes of the data file under their reasons, read once."""
@@ -141,9 +150,10 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _stuffed(text: str) -> bool:
-    """True for a text of which much is the same pair of words over and over."""
+    """True for a text of which much is the same word, or the same pair of words, over and over."""
     words = re.findall(r"\w+", text.lower())
     # Trap: rhetoric repeats too, "a story of self, a story of us", but with small words in its pairs.
     pairs = Counter(pair for pair in pairwise(words) if _small_words.isdisjoint(pair))
     most = max(pairs.values(), default=0)
-    return most >= 3 and 2 * most >= 0.35 * len(words)
+    single = max(Counter(word for word in words if word not in _small_words).values(), default=0)
+    return (most >= 3 and 2 * most >= 0.35 * len(words)) or (single >= 5 and single >= 0.3 * len(words))

@@ -14,8 +14,8 @@ def reader() -> IntentReader:
 
 
 def read(reader: IntentReader, question: str) -> Intent:
-    (vector,) = LetterEmbedder().embed([question])
-    return reader.read(question, vector, KNOWN).intent
+    texts = reader.read_as(question)
+    return reader.read(question, texts, LetterEmbedder().embed(texts), KNOWN).intent
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_a_harmful_request_is_read_by_its_words(reader: IntentReader, question: 
 )
 def test_alarming_words_and_quoted_slurs_alone_match_no_pattern(question: str) -> None:
     _, patterns = examples()
-    assert not [pattern.pattern for rows in patterns.values() for pattern in rows if pattern.search(question)]
+    assert not [intent for intent in patterns.decisive if patterns.found(intent, question)]
 
 
 def test_a_question_like_a_known_one_is_never_refused_by_the_classifier(reader: IntentReader) -> None:
     question = "insults that hurt a Muslim colleague"
     (vector,) = LetterEmbedder().embed([question])
-    assert reader.read(question, vector, np.array([vector])).intent is Intent.KNOWLEDGE
+    assert reader.read(question, [question], [vector], np.array([vector])).intent is Intent.KNOWLEDGE
 
 
 def test_support_names_no_phone_number() -> None:
