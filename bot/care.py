@@ -16,7 +16,7 @@ from bot.conversation import understand
 from bot.intent import Intent, IntentReader, Reading, quotes_somebody
 from bot.messages import about_text, fixed_text
 from bot.premise import split
-from bot.questions import reads_as_english, without_asker, without_orders
+from bot.questions import reads_as_english, without_asker, without_foreign_words, without_orders
 from bot.render import escape
 from bot.reply import Outcome, Reason, ShownClaim, Turn
 from bot.retriever import Retrieval, Retriever
@@ -132,11 +132,12 @@ class FittedCare:
                 reading = self._read(understood.text, index)
             standalone, carried = understood.text, understood.carried
         notices += (f"I understood: {standalone}",) if carried else ()
-        searched = self._retriever.corrected(index, _to_search(standalone))
-        notices += _corrections(standalone, searched)
-        return Understanding(
-            question, standalone, searched, bool(carried), reads_as_english(question), reading, notices
-        )
+        english = reads_as_english(question)
+        searched = _to_search(standalone) if english else without_foreign_words(standalone)
+        if english:  # foreign words are not misspelt
+            searched = self._retriever.corrected(index, searched)
+            notices += _corrections(standalone, searched)
+        return Understanding(question, standalone, searched, bool(carried), english, reading, notices)
 
     def at_once(self, understood: Understanding, index: PassageIndex) -> Judgement | None:
         """See Care."""
@@ -207,7 +208,7 @@ class FittedCare:
     def _read(self, question: str, index: PassageIndex) -> Reading:
         """The intent; what a person says of themself does not change it, unless a pattern matches there."""
         texts = self._intents.read_as(_to_search(question))
-        return self._intents.read(question, texts, self._embedder.embed(texts), index.question_vectors)
+        return self._intents.read(question, texts, list(self._embedder.embed(texts)), index.question_vectors)
 
     def _vector(self, text: str) -> Vectors:
         vector: Vectors = self._embedder.embed([text])[0]

@@ -138,7 +138,7 @@ def without_orders(question: str) -> str:
 _function_words = {
     "english": "the of and to in is that for how what do does are was with my we you i can it on a an who which why when any has have".split(),
     "other": """el la los las de del que en por para con una cómo como qué cuál quién es son puedo mi nuestra y o le les des du et est comment
-        quels quelle pour dans avec une nous je il der die das und ist wie kann ich wir ein eine für mit auf nicht von zu os as da do dos
+        quels quelle pour dans avec une nous je il der die das und ist wie kann ich wir ein eine für mit auf nicht von zu os da do dos
         em um uma não meu nossa posso che di il gli una per come sono het een van hoe ik wij wat jak czy nie kaise mein kya hai
         hola quiero hay alguno algún sobre tiene mi qual quais é há são também mais isso perché sono où quoi pourquoi suis warum welche gibt què
         és ik waarom heeft ellos nosotros""".split(),
@@ -159,3 +159,15 @@ def reads_as_english(question: str) -> bool:
     words = re.findall(r"[^\W\d_]+", question.lower())
     foreign, english = sum(w in _other - _english for w in words), sum(w in _english - _other for w in words)
     return not (foreign >= 2 and foreign > english)
+
+
+def without_foreign_words(question: str) -> str:
+    """What an English search may find of a question in another language: its words in plain letters, without the small foreign ones.
+
+    >>> without_foreign_words("¿Qué es el minority tax?")
+    'minority tax'
+    """
+    words = [
+        word for word in re.findall(r"[\w'-]+", question) if word.isascii() and word.lower() not in _other - _english
+    ]
+    return " ".join(words) if len(words) >= 2 else question
