@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
-from bot.intent import Intent, IntentReader, Reading, quotes_somebody
+from bot.intent import Intent, IntentReader, Reading, quotes_somebody, speaks_of_a_person
 from bot.messages import about_text, fixed_text
 from bot.premise import split
 from bot.questions import reads_as_english, without_asker, without_foreign_words, without_orders
@@ -38,6 +38,7 @@ FITS_A_FOREIGN_QUESTION = 0.50
 FITS_A_DISCLOSURE = 0.50
 # Probabilities.
 SURE_INTENT, LIKELY_INTENT, SURE_SMALL_TALK = 0.5, 0.3, 0.7
+QUIET_DISTRESS = 0.15  # who may be in distress is met with support where the alternative is a refusal
 ENOUGH_FOR_A_FOLLOW_UP = 0.2
 _OUTSIDE = (Intent.OUT_OF_SCOPE, Intent.PROFESSIONAL_ADVICE)
 
@@ -181,6 +182,9 @@ class FittedCare:
         likely = max(understood.reading.share(intent), understood.reading.share(*_OUTSIDE)) >= SURE_INTENT
         likely = likely or found.best_score < FAR_OFF
         if intent is not Intent.KNOWLEDGE and found.best_score < IN_SCOPE_ALL_THE_SAME and likely:
+            distress = understood.reading.share(Intent.CRISIS, Intent.DISCLOSURE)
+            if distress >= QUIET_DISTRESS and speaks_of_a_person(understood.question):
+                return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
             # Who speaks of racism or teaching is in the right place, even where the knowledge has nothing to say.
             if _of_the_field.search(understood.searched) or quotes_somebody(understood.question):
                 return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)

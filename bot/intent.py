@@ -31,9 +31,9 @@ SURELY_KNOWLEDGE = 0.62
 NOT_A_KNOWN_QUESTION = 0.55
 # Least probability of crisis or disclosure that is met with support: where someone plainly tells of themself, where a question
 # speaks of a person, and in other words. Out of fold it misses 1 in 20 of deliberately oblique cries (docs/decisions/0016).
-TELLING, DISTRESS, SURE_DISTRESS = 0.20, 0.35, 0.60
+TELLING, DISTRESS, SURE_DISTRESS = 0.20, 0.35, 0.50
 SURE_CRY = 0.5  # of one sentence among others
-SURE_DISCLOSURE = 0.6
+SURELY_TELLING = 0.45
 NEARNESS = 2  # measurements that come before the vector
 
 
@@ -103,6 +103,16 @@ _person = re.compile(
     re.IGNORECASE,
 )
 _first_person = re.compile(r"\b(i|i'?m|i'?ve|me|my|mine|myself)\b", re.IGNORECASE)
+
+_to_the_program = re.compile(
+    r"\b(tell|give|show|help|teach|make|for|find|remind|quiz|let|do|write|draft|fix|solve|file|polish|rewrite|proofread|check|review) (me|my|us|our)\b",
+    re.IGNORECASE,
+)
+
+
+def speaks_of_a_person(text: str) -> bool:
+    """Whether a message tells or asks something of a person, and not only of what the program shall do "for me"."""
+    return bool(_person.search(_to_the_program.sub(" ", text)))
 
 
 def quotes_somebody(text: str) -> bool:
@@ -238,10 +248,10 @@ class IntentReader:
         # A plain statement about oneself is no question, however near a known question it lies.
         tells = bool(_first_person.search(question)) and not _asking.search(question)
         # A question like one that a record answers is never refused by the classifier alone.
-        sure = tells and best is Intent.DISCLOSURE and distress >= SURE_DISCLOSURE
+        sure = tells and distress >= SURELY_TELLING
         if best is not Intent.KNOWLEDGE and nearest >= SURELY_KNOWLEDGE and not sure:
             return Reading(Intent.KNOWLEDGE, probabilities)
-        least = TELLING if tells else DISTRESS if _person.search(question) else SURE_DISTRESS
+        least = TELLING if tells else DISTRESS if speaks_of_a_person(question) else SURE_DISTRESS
         advice = probabilities.get(Intent.PROFESSIONAL_ADVICE, 0.0)  # its refusal names the emergency services too
         if distress >= max(least, advice) and (nearest < NOT_A_KNOWN_QUESTION or sure):
             cry = probabilities[Intent.CRISIS] >= distress / 2

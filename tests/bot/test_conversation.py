@@ -50,3 +50,21 @@ def test_only_the_last_exchange_is_carried() -> None:
 
 def test_the_lead_of_a_reply_has_no_markup_markers_or_sources() -> None:
     assert lead(HISTORY[1].content) == "The British Medical Association's charter sets standards."
+
+
+def no_surer_with_history(text: str) -> float:
+    return 0.45 if "about:" in text else 0.5
+
+
+def test_a_fragment_and_a_pronoun_lean_on_what_was_said_even_if_the_search_is_no_surer() -> None:
+    for leaning in ("And attitudes?", "what do they want changed", "what about residents?"):
+        assert understand(leaning, HISTORY, no_surer_with_history).carried
+
+
+def test_a_full_question_about_a_new_name_is_a_new_topic_even_if_the_old_words_help() -> None:
+    def a_little_surer(text: str) -> float:
+        return 0.6 if "about:" in text else 0.5
+
+    question = "thx. what does the Medical Schools Council say about placements"
+    assert not understand(question, HISTORY, a_little_surer).carried
+    assert understand("what does the charter say about placements", HISTORY, a_little_surer).carried
