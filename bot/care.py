@@ -138,7 +138,9 @@ class FittedCare:
         if english:  # foreign words are not misspelt
             searched = self._retriever.corrected(index, searched)
             notices += _corrections(standalone, searched)
-        return Understanding(question, standalone, searched, bool(carried), english, reading, notices)
+        return Understanding(
+            question, standalone if history else question, searched, bool(carried), english, reading, notices
+        )
 
     def at_once(self, understood: Understanding, index: PassageIndex) -> Judgement | None:
         """See Care."""
@@ -199,7 +201,10 @@ class FittedCare:
             return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
         if decision.finding is Finding.FALSE_PREMISE:
             return Judgement(
-                Outcome.ABSTAIN, Reason.UNSUPPORTED_PREMISE, premise_message(understood.standalone), with_claims=True
+                Outcome.ABSTAIN,
+                Reason.UNSUPPORTED_PREMISE,
+                premise_message(without_orders(understood.standalone)),
+                with_claims=True,
             )
         return Judgement(Outcome.ANSWER, with_claims=True)
 
