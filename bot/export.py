@@ -11,7 +11,6 @@ from typing import Literal, get_args
 import docx
 from docx.enum.style import WD_STYLE_TYPE
 from docx.opc.constants import RELATIONSHIP_TYPE
-from docx.opc.packuri import PackURI
 from docx.opc.part import Part
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
@@ -159,7 +158,9 @@ def _docx(document: Document, listed: Sequence[str]) -> bytes:
 def _add_receipt(file: "docx.document.Document", receipt: str) -> None:
     """A part that Word keeps and does not show, from which `bot.recheck` knows what was cited."""
     content = f'<receipt xmlns="urn:upstander:receipt">{html.escape(receipt)}</receipt>'.encode()
-    part = Part(PackURI("/customXml/item1.xml"), "application/xml", content, file.part.package)
+    package = file.part.package
+    name = package.next_partname("/customXml/item%d.xml")  # the template has one already
+    part = Part(name, "application/xml", content, package)
     file.part.relate_to(part, RELATIONSHIP_TYPE.CUSTOM_XML)
 
 
