@@ -42,7 +42,9 @@ METHODS: dict[Format, tuple[str, ...]] = {
     "lecture": ("lecture", "presentation", "talk"),
     "case-based": ("case", "vignette"),
 }
-EVIDENCE: dict[Tier, float] = {"peer-reviewed": 1.0, "institutional": 0.6, "guide": 0.5, "news": 0.1, "personal": 0.0}
+EVIDENCE: dict[Tier, float] = {
+    "peer-reviewed": 1.0, "institutional": 0.6, "guide": 0.5, "news": 0.1, "personal": 0.0, "unreviewed": 0.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from bot.assembly import assemble_recommender
 from bot.contract import recommendation_json
 from bot.needs import Need, read_need, with_options
 from bot.recommender import FOR_ANY_AUDIENCE, Recommender, asked, meets
-from knowledge.record import Facet, Record
+from knowledge.record import Facet, Record, Tier
 from knowledge.settings import IndexSettings
 from knowledge.teaching import teaching_of
 from tests.fakes import record
@@ -53,6 +54,16 @@ def ids(results: Sequence) -> list[str]:
 
 
 HOUR = Need("an hour", ("residents",), 60, hard=frozenset({"audience", "max_minutes"}))
+
+
+@pytest.mark.parametrize("tier", get_args(Tier))
+def test_a_work_of_any_tier_can_be_recommended_and_reviewed_evidence_counts_for_more(tier: str) -> None:
+    """A document that somebody added here is `unreviewed`."""
+    one = made("one", 5, session_minutes=45, tier=tier)
+    other = made("other", 5, session_minutes=45, topics=("upstander skills",))
+    reply = found(HOUR, one, other)
+    assert sorted(ids(reply.results)) == ["one", "other"]
+    assert tier == "peer-reviewed" or ids(reply.results)[0] == "other"
 
 
 def test_a_longer_session_is_a_near_miss_however_well_it_matches() -> None:
