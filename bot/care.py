@@ -15,13 +15,14 @@ from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
 from bot.intent import Intent, IntentReader, Reading, quotes_somebody, speaks_of_a_person
 from bot.messages import about_text, fixed_text
-from bot.premise import split
+from bot.premise import names, split
 from bot.questions import reads_as_english, without_asker, without_foreign_words, without_orders
 from bot.render import escape
 from bot.reply import Outcome, Reason, ShownClaim, Turn
 from bot.retriever import Retrieval, Retriever
 from knowledge.embedding import Embedder, Vectors
 from knowledge.index import PassageIndex
+from knowledge.lexical import stems
 
 NO_EVIDENCE = "The knowledge I work from does not carry an answer to this, so I would rather not give one."
 UNSUPPORTED_PREMISE = "The sources do not say that “{asserted}”. They say:"
@@ -85,12 +86,13 @@ class Understanding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What kind of reply is due, what is said, and whether claims are drafted for it."""
+    """What kind of reply is due, what is said, and whether claims are drafted for it, where set of one record alone."""
 
     outcome: Outcome
     reason: Reason | None = None
     message: str = ""
     with_claims: bool = False
+    about: str = ""
 
 
 class Care(Protocol):
@@ -205,6 +207,7 @@ class FittedCare:
                 Reason.UNSUPPORTED_PREMISE,
                 premise_message(without_orders(understood.standalone)),
                 with_claims=True,
+                about=named_record(understood.standalone, index, found),
             )
         return Judgement(Outcome.ANSWER, with_claims=True)
 
@@ -255,6 +258,18 @@ def _corrections(written: str, read: str) -> tuple[str, ...]:
     before = before[len(before) - len(after) :] if len(after) <= len(before) else before
     changed = [f"“{one}” as “{other}”" for one, other in zip(before, after, strict=False) if one != other]
     return (f"I read {', '.join(dict.fromkeys(changed))}.",) if 0 < len(changed) <= 6 else ()
+
+
+def named_record(question: str, index: PassageIndex, found: Retrieval) -> str:
+    """The id of the found record whose source carries the rarest names of a question, or else of the best one."""
+    asked = set(stems(" ".join(names(question))))
+
+    def rarity(record_id: str) -> float:
+        source = index.records[index.record_number[record_id]].source
+        told = stems(" ".join((source.title, *(source.authors or ()), source.organization or "")))
+        return sum(index.record_words.idf(word) for word in asked & set(told))
+
+    return max(found.record_ids, key=rarity)
 
 
 def premise_message(question: str) -> str:

@@ -106,11 +106,13 @@ class Engine:
         writing = Writing()
         drafters = (self._drafter, self._fallback) if self._fallback else (self._drafter,)
         yield Stage("Checking every sentence against its source…")
-        yield from writing.claims(drafters, clock.timing(self._verifier), understood.searched, found.evidence)
+        about = judgement.about
+        evidence = [item for item in found.evidence if about in ("", item.record.id)]
+        yield from writing.claims(drafters, clock.timing(self._verifier), understood.searched, evidence)
         clock.lap("draft")
         if not writing.shown:
             if judgement.outcome is not Outcome.SUPPORT:
-                judgement = Judgement(Outcome.ABSTAIN, Reason.UNSUPPORTED, UNSUPPORTED)
+                judgement = Judgement(Outcome.ABSTAIN, Reason.UNSUPPORTED, UNSUPPORTED, about=about)
             yield self._signed(self._without_claims(understood, judgement, found, index, writing), index, clock)
             return
         cited = {number: index.records[index.record_number[record]] for record, number in writing.numbers.items()}
@@ -144,7 +146,8 @@ class Engine:
         writing: Writing | None = None,
     ) -> Reply:
         """A reply of words alone; an abstention points at the nearest records."""
-        near = found.record_ids[:NEAREST] if found and judgement.outcome is Outcome.ABSTAIN else ()
+        near = found.record_ids if found and judgement.outcome is Outcome.ABSTAIN else ()
+        near = tuple(sorted(near, key=lambda name: name != judgement.about))[:NEAREST]
         return Reply(
             question=understood.question,
             standalone_question=understood.standalone,

@@ -61,6 +61,17 @@ def test_a_premise_reply_keeps_its_reason_and_shows_checked_claims_only(index: P
     assert reply.withheld == 1
 
 
+@pytest.mark.parametrize(("about", "shown"), [("one", ["Apples are red."]), ("two", [])])
+def test_a_corrected_premise_is_answered_from_the_record_that_it_is_about(
+    index: PassageIndex, about: str, shown: list[str]
+) -> None:
+    care = GivenCare(Judgement(Outcome.ABSTAIN, Reason.UNSUPPORTED_PREMISE, "They say:", with_claims=True, about=about))
+    reply = engine(index, care, ScriptedDrafter("Apples are red. [E1]")).reply("why are apples blue?")
+    assert [claim.text for claim in reply.claims] == shown
+    assert reply.reason is (Reason.UNSUPPORTED_PREMISE if shown else Reason.UNSUPPORTED)
+    assert [near.id for near in reply.nearest] == ([] if shown else ["one"])
+
+
 def test_support_stays_support_when_no_claim_can_be_shown(index: PassageIndex) -> None:
     care = GivenCare(Judgement(Outcome.SUPPORT, message="I am sorry.", with_claims=True))
     reply = engine(index, care, ScriptedDrafter("Apples are blue. [E1]")).reply("apples?")
