@@ -20,7 +20,7 @@ TIERS = {
     "guide": "practical guide",
     "news": "news report",
     "personal": "personal account or opinion",
-    "unreviewed": "**added here, not reviewed**",
+    "unreviewed": "added here, not reviewed",
 }
 MOST_AUTHORS = 3
 ONE_SOURCE = "All of this rests on 1 source: treat it with care."
@@ -95,7 +95,8 @@ def source_line(source: Source) -> str:
     origin = source.record.source
     kind = KINDS.get(origin.kind, origin.kind)
     read = f"{source.record.checked.day} {source.record.checked:%B %Y}"
-    return f"{source.marker}. {reference(origin)} — {kind}, {TIERS[origin.tier]}; read {read}."
+    tier = f"**{TIERS[origin.tier]}**" if origin.tier == "unreviewed" else TIERS[origin.tier]
+    return f"{source.marker}. {reference(origin)} — {kind}, {tier}; read {read}."
 
 
 def reference(origin: Origin) -> str:

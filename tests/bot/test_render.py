@@ -59,6 +59,13 @@ def test_an_answer_leads_then_groups_and_keeps_a_caution_under_its_finding() -> 
     )
 
 
+def test_a_source_that_was_added_here_stands_out() -> None:
+    item = record("mine", (Facet.FINDING, "It rose."), tier="unreviewed")
+    assert f"— study, **added here, not reviewed**; {READ}." in markdown(
+        answer(shown(item, 0), sources=(Source(1, item),))
+    )
+
+
 def test_one_source_is_said() -> None:
     assert ONE_SOURCE in markdown(answer(shown(ONE, 0), sources=(Source(1, ONE),)))
     assert ONE_SOURCE not in markdown(answer(shown(ONE, 0), shown(TWO, 0, 2), sources=(Source(1, ONE), Source(2, TWO))))

@@ -125,6 +125,13 @@ def test_what_a_marker_opens_shows_the_record_with_the_cited_statement_marked() 
     assert (link["href"], link["rel"]) == ("https://example.org/paper", "noopener noreferrer")
 
 
+def test_a_source_that_was_added_here_is_marked_in_plain_words() -> None:
+    mine = record("mine", (Facet.FINDING, "It rose."), tier="unreviewed")
+    html = answer.complete(reply(claim(mine, 0), sources=(mine,)), 1)
+    assert "Added here, not reviewed" in html
+    assert "**" not in html
+
+
 def test_every_id_on_the_page_is_its_own_also_in_a_later_answer_that_cites_the_same() -> None:
     full = reply(claim(PLAIN, 0), claim(PLAIN, 1, limits=True), nearest=(PLAIN, PLAIN))
     page = Page(answer.complete(full, 1) + answer.complete(full, 2))
