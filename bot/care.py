@@ -15,7 +15,7 @@ from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
 from bot.intent import Intent, IntentReader, Reading, quotes_somebody, speaks_of_a_person
 from bot.messages import about_text, fixed_text
-from bot.premise import names, split
+from bot.premise import names, split, tells_of_the_asker
 from bot.questions import reads_as_english, without_asker, without_foreign_words, without_orders
 from bot.render import escape
 from bot.reply import Outcome, Reason, ShownClaim, Turn
@@ -83,6 +83,11 @@ class Understanding:
     reading: Reading
     notices: tuple[str, ...] = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether the message has a question in it, and does not only tell."""
+        return "?" in self.question
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -148,7 +153,8 @@ class FittedCare:
         """See Care."""
         reading = understood.reading
         # A cry of its own carries nothing (see `understand`), so in words that lean on others the classifier has no say.
-        if reading.intent is Intent.CRISIS and (reading.by_pattern or not understood.carried):
+        cries = reading.intent is Intent.CRISIS and (reading.by_pattern or not understood.carried)
+        if cries and (reading.by_pattern or not understood.asks):
             return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
         if reading.intent is Intent.HARMFUL and reading.by_pattern:
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
@@ -165,6 +171,11 @@ class FittedCare:
     def judge(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Judgement:
         """See Care."""
         intent = Intent.KNOWLEDGE if understood.carried else understood.reading.intent
+        fits = bool(found.evidence) and found.best_score >= FITS_A_DISCLOSURE
+        if intent is Intent.CRISIS:
+            # Distress that only the classifier reads, with a question of its own: support first, then what the sources say.
+            carried = found.answerable and self.decide(understood, index, found).finding is Finding.CARRIED
+            return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"), with_claims=carried)
         if intent is Intent.DISCLOSURE and _asks_for_sources(understood.question):
             intent = Intent.KNOWLEDGE
         if (
@@ -175,7 +186,6 @@ class FittedCare:
         ):
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
         if intent is Intent.DISCLOSURE and understood.reading.share(Intent.DISCLOSURE, Intent.CRISIS) >= LIKELY_INTENT:
-            fits = bool(found.evidence) and found.best_score >= FITS_A_DISCLOSURE
             return Judgement(Outcome.SUPPORT, message=fixed_text("disclosure"), with_claims=fits)
         if not understood.english:
             fits = bool(found.evidence) and found.best_score >= FITS_A_FOREIGN_QUESTION
@@ -201,7 +211,7 @@ class FittedCare:
             return Judgement(Outcome.ANSWER, with_claims=True)
         if decision.finding is Finding.LACKING:
             return Judgement(Outcome.ABSTAIN, Reason.NO_EVIDENCE, NO_EVIDENCE)
-        if decision.finding is Finding.FALSE_PREMISE:
+        if decision.finding is Finding.FALSE_PREMISE and not tells_of_the_asker(understood.standalone):
             return Judgement(
                 Outcome.ABSTAIN,
                 Reason.UNSUPPORTED_PREMISE,
@@ -261,7 +271,7 @@ def _corrections(written: str, read: str) -> tuple[str, ...]:
 
 
 def named_record(question: str, index: PassageIndex, found: Retrieval) -> str:
-    """The id of the found record whose source carries the rarest names of a question, or else of the best one."""
+    """The id of the found record whose source carries the rarest names of a question; empty where none carries any."""
     asked = set(stems(" ".join(names(question))))
 
     def rarity(record_id: str) -> float:
@@ -269,7 +279,8 @@ def named_record(question: str, index: PassageIndex, found: Retrieval) -> str:
         told = stems(" ".join((source.title, *(source.authors or ()), source.organization or "")))
         return sum(index.record_words.idf(word) for word in asked & set(told))
 
-    return max(found.record_ids, key=rarity)
+    best = max(found.record_ids, key=rarity, default="")
+    return best if best and rarity(best) > 0 else ""
 
 
 def premise_message(question: str) -> str:

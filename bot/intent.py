@@ -80,7 +80,8 @@ def examples() -> tuple[dict[Intent, list[str]], "Patterns"]:
         return [re.compile(row, re.IGNORECASE) for row in rows]
 
     decisive = {Intent(name): compiled(rows) for name, rows in data.pop("patterns").items()}
-    patterns = Patterns(decisive, compiled(data.pop("harmless")), compiled(data.pop("unless")))
+    harmless, worries, unless = (compiled(data.pop(name)) for name in ("harmless", "worries", "unless"))
+    patterns = Patterns(decisive, harmless, worries, unless)
     return {Intent(name): [str(row) for row in rows] for name, rows in data.items()}, patterns
 
 
@@ -122,12 +123,13 @@ def quotes_somebody(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Patterns:
-    """Patterns that decide on their own, by intent; `harmless` figures of speech are no cry for help, and in a sentence that
-    matches `unless` nobody asks for a harmful deed.
+    """Patterns that decide on their own, by intent; `harmless` figures of speech are no cry for help, `worries` about the
+    consequences of advocacy are none for the classifier, and in a sentence that matches `unless` nobody asks for a harmful deed.
     """
 
     decisive: Mapping[Intent, Sequence[re.Pattern[str]]]
     harmless: Sequence[re.Pattern[str]] = ()
+    worries: Sequence[re.Pattern[str]] = ()
     unless: Sequence[re.Pattern[str]] = ()
 
     def found(self, intent: Intent, question: str) -> bool:
@@ -151,6 +153,10 @@ class Patterns:
         for figure in self.harmless:
             text = figure.sub(" … ", text)
         return text
+
+    def worried(self, text: str) -> bool:
+        """Whether a text tells of fear for the consequences of advocacy, or of weariness of the work."""
+        return any(worry.search(text) for worry in self.worries)
 
     def reports(self, question: str) -> bool:
         """Whether a message quotes what somebody said, or asks about harmful deeds instead of asking for one."""
@@ -229,8 +235,13 @@ class IntentReader:
                 return Reading(intent, reading.probabilities, by_pattern=True)
         said = zip(texts[1:], vectors[1:], strict=True)
         cries = (
-            found for text, part in said if (found := self._by_vector(text, [part], known)).intent is Intent.CRISIS
+            found
+            for text, part in said
+            if not self._patterns.worried(text)
+            if (found := self._by_vector(text, [part], known)).intent is Intent.CRISIS
         )
+        if reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and self._patterns.worried(question):
+            reading = Reading(Intent.KNOWLEDGE, reading.probabilities)
         loudest = max(cries, key=lambda found: found.share(Intent.CRISIS), default=reading)
         if loudest.share(Intent.CRISIS) >= SURE_CRY:
             return loudest

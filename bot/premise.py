@@ -135,6 +135,16 @@ def split(question: str) -> Parts:
     return Parts(" ".join(asserted).strip(), " ".join(asked).strip() or question, tagged, loaded)
 
 
+def tells_of_the_asker(question: str) -> bool:
+    """Whether what a question asserts is about the person who asks, and of no work, place or figure that a source could deny.
+
+    >>> tells_of_the_asker("I fear retaliation if I complain. What should I do?"), tells_of_the_asker("Is it true that we do?")
+    (True, False)
+    """
+    asserted = split(question).asserted
+    return bool(_own.search(asserted)) and not names(asserted) and not numbers(asserted)
+
+
 def numbers(text: str) -> frozenset[float]:
     """The figures of a text, in digits or in words.
 

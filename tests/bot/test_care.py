@@ -62,8 +62,23 @@ def test_a_correction_shows_statements_of_the_work_that_is_asked_about_and_no_ot
     assert len(reply.sources) <= 1
 
 
-def test_a_short_broad_question_is_answered(engine: Engine) -> None:
-    assert engine.reply("How have students won curriculum change with a petition?").outcome is Outcome.ANSWER
+@pytest.mark.parametrize(
+    "question",
+    [
+        "I'm afraid of retaliation if I complain about a lecturer's racist slide. What should I do?",
+        "I'm exhausted from doing all the diversity work. How do I say no?",
+        "My dean threatened to write me up for unprofessionalism after our petition. What can we do?",
+    ],
+)
+def test_what_advocates_fear_is_neither_doubted_nor_taken_for_a_cry(engine: Engine, question: str) -> None:
+    assert engine.reply(question).outcome is Outcome.ANSWER
+
+
+def test_quiet_distress_with_a_question_gets_support_first_and_then_what_the_sources_say(engine: Engine) -> None:
+    reply = engine.reply("I'm so tired of fighting. Where do I find mentors?")
+    assert (reply.outcome, reply.reason) == (Outcome.SUPPORT, Reason.CRISIS)
+    assert reply.message
+    assert reply.claims
 
 
 def test_an_order_within_a_question_is_text_and_the_honest_part_is_answered(engine: Engine) -> None:
