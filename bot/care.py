@@ -23,6 +23,7 @@ from bot.retriever import Retrieval, Retriever
 from knowledge.embedding import Embedder, Vectors
 from knowledge.index import PassageIndex
 from knowledge.lexical import stems
+from knowledge.record import Record
 
 NO_EVIDENCE = "The knowledge I work from does not carry an answer to this, so I would rather not give one."
 UNSUPPORTED_PREMISE = "The sources do not say that “{asserted}”. They say:"
@@ -271,16 +272,18 @@ def _corrections(written: str, read: str) -> tuple[str, ...]:
 
 
 def named_record(question: str, index: PassageIndex, found: Retrieval) -> str:
-    """The id of the found record whose source carries the rarest names of a question; empty where none carries any."""
+    """The id of the record in evidence that has an author whom a question names; empty where it names none.
+
+    Titles and organisations do not count: that a question names Harvard does not make it one on a work from there.
+    """
     asked = set(stems(" ".join(names(question))))
 
-    def rarity(record_id: str) -> float:
-        source = index.records[index.record_number[record_id]].source
-        told = stems(" ".join((source.title, *(source.authors or ()), source.organization or "")))
-        return sum(index.record_words.idf(word) for word in asked & set(told))
+    def rarity(record: Record) -> float:
+        told = set(stems(" ".join(record.source.authors or ())))
+        return sum(index.record_words.idf(word) for word in asked & told)
 
-    best = max(found.record_ids, key=rarity, default="")
-    return best if best and rarity(best) > 0 else ""
+    best = max((item.record for item in found.evidence), key=rarity, default=None)
+    return best.id if best and rarity(best) > 0 else ""
 
 
 def premise_message(question: str) -> str:

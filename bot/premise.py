@@ -142,7 +142,12 @@ def tells_of_the_asker(question: str) -> bool:
     (True, False)
     """
     asserted = split(question).asserted
-    return bool(_own.search(asserted)) and not names(asserted) and not numbers(asserted)
+    begins = " ".join(asserted.split()[:5])  # later a "we" is who asks, not what about
+    return (
+        bool(_own.search(begins[:1].lower() + begins[1:]) or _own.search(begins))
+        and not names(asserted)
+        and not numbers(asserted)
+    )
 
 
 def numbers(text: str) -> frozenset[float]:
