@@ -96,6 +96,28 @@ def test_private_and_odd_addresses_are_never_asked(tmp_path: Path, url: str, mon
         fetch(url, tmp_path / "f")
 
 
+def test_a_name_that_changes_its_address_is_asked_at_the_one_that_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: public when it is checked, this machine ever after."""
+    answers = iter(["93.184.216.34"])
+    asked: list[str] = []
+
+    def connect(_: socket.socket, address: tuple[str, int]) -> None:
+        asked.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, port, *_, **__: _numeric(_answer(host, answers), port))
+    monkeypatch.setattr("socket.socket.connect", connect)
+    with pytest.raises(RecordError, match="could not be fetched"):
+        fetch("http://rebind.example/page.html", tmp_path / "f")
+    assert asked == ["93.184.216.34"]
+
+
+def _answer(host: str, answers: Iterator[str]) -> str:
+    return host if host[0].isdigit() else next(answers, "127.0.0.1")
+
+
 def _numeric(host: str, port: int, *_: object, **__: object) -> list[tuple[object, ...]]:
     plain = "127.0.0.1" if host == "localhost" else host.strip("[]")
     family = socket.AF_INET6 if ":" in plain else socket.AF_INET
