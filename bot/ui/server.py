@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY_BYTES = 64_000
 MOST_UPLOAD_BYTES = 20_000_000
-AT_ONCE = 10
-PER_MINUTE = 30
+AT_ONCE = 30  # each press of a button beside the chat counts as well
+PER_MINUTE = 60
 UPLOADS_AT_ONCE = 3
 UPLOADS_PER_MINUTE = 6
 CLIENTS_REMEMBERED = 10_000
