@@ -40,7 +40,7 @@ FILES = {
     "CSV": "csv",
 }
 LAYOUTS = ("Reading list", "Syllabus entry")
-STAYS = "What you type or upload here stays on this machine, is held in memory only, and goes when you close the page."
+STAYS = "What you type or upload here stays on this machine and goes with the page; an uploaded file is deleted as it is read."
 # Trap: a browser's spelling service may send what is typed elsewhere.
 UNSENT = gr.InputHTMLAttributes(autocomplete="off", autocorrect="off", spellcheck=False)
 AT_WORK = 2  # events of these tabs at once
