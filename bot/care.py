@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
-from bot.intent import Intent, IntentReader, Reading, quotes_somebody, speaks_of_a_person
+from bot.intent import Intent, IntentReader, Reading, quotes_somebody, speaks_of_a_person, speaks_of_oneself
 from bot.messages import about_text, fixed_text
 from bot.premise import names, split, tells_of_the_asker
 from bot.questions import reads_as_english, without_asker, without_foreign_words, without_orders
@@ -64,7 +64,6 @@ _wants_sources = re.compile(
     r"|tutors?|people|others|we (teach|prepare|report))|affinity groups?|healing circles?)\b[^?]*\?",
     re.IGNORECASE,
 )
-_first_person = re.compile(r"\b(i|i'?m|i'?ve|me|my|mine|myself)\b", re.IGNORECASE)
 _own_hurt = re.compile(
     r"\b(called|told|asked|made|gave|left|sent|touch\w*|spat|laughed|look\w*|shout\w*|mock\w*|picked|passed|stopped|for|at|to|about|on|with) me\b|\bmy (face|skin|accent|hair|name|grade|schedule)\b"
     r"|\bi('m| am| feel| felt| was| cried| can't| cannot| froze| hate| dread| don't know what to do)\b(?! (document|collect|writ|prepar|plan|teach|look|ask|work|giv)\w*)",
@@ -172,7 +171,6 @@ class FittedCare:
     def judge(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Judgement:
         """See Care."""
         intent = Intent.KNOWLEDGE if understood.carried else understood.reading.intent
-        fits = bool(found.evidence) and found.best_score >= FITS_A_DISCLOSURE
         if intent is Intent.CRISIS:
             # Distress that only the classifier reads, with a question of its own: support first, then what the sources say.
             carried = found.answerable and self.decide(understood, index, found).finding is Finding.CARRIED
@@ -187,6 +185,7 @@ class FittedCare:
         ):
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
         if intent is Intent.DISCLOSURE and understood.reading.share(Intent.DISCLOSURE, Intent.CRISIS) >= LIKELY_INTENT:
+            fits = bool(found.evidence) and found.best_score >= FITS_A_DISCLOSURE
             return Judgement(Outcome.SUPPORT, message=fixed_text("disclosure"), with_claims=fits)
         if not understood.english:
             fits = bool(found.evidence) and found.best_score >= FITS_A_FOREIGN_QUESTION
@@ -255,7 +254,7 @@ def _tells_of_self(reading: Reading, question: str) -> bool:
     if reading.intent is Intent.HARMFUL:
         return reading.share(Intent.HARMFUL) >= SURE_INTENT
     distressed = reading.share(Intent.CRISIS, Intent.DISCLOSURE) >= SURE_INTENT
-    return distressed and reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and bool(_first_person.search(question))
+    return distressed and reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and speaks_of_oneself(question)
 
 
 def _asks_for_sources(question: str) -> bool:

@@ -116,6 +116,11 @@ def speaks_of_a_person(text: str) -> bool:
     return bool(_person.search(_to_the_program.sub(" ", text)))
 
 
+def speaks_of_oneself(text: str) -> bool:
+    """Whether a message has the one who writes it in it."""
+    return bool(_first_person.search(text))
+
+
 def quotes_somebody(text: str) -> bool:
     """Whether a message holds a quotation of what somebody said or wrote."""
     return bool(_quoted.search(text)) and bool(_saying.search(text))
@@ -257,7 +262,7 @@ class IntentReader:
         nearest = max(float((known @ vector).max()) if len(known) else 0.0 for vector in vectors)
         distress = probabilities.get(Intent.CRISIS, 0.0) + probabilities.get(Intent.DISCLOSURE, 0.0)
         # A plain statement about oneself is no question, however near a known question it lies.
-        tells = bool(_first_person.search(question)) and not _asking.search(question)
+        tells = speaks_of_oneself(question) and not _asking.search(question)
         # A question like one that a record answers is never refused by the classifier alone.
         sure = tells and distress >= SURELY_TELLING
         if best is not Intent.KNOWLEDGE and nearest >= SURELY_KNOWLEDGE and not sure:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from bot.cards import NAMES
 from bot.citing import STYLES
-from bot.contract import recommendation_json
+from bot.contract import need_json, recommendation_json
 from bot.decks import FORMATS as DECKS
 from bot.decks import read_apart
 from bot.document import Document
@@ -65,16 +65,10 @@ class Reading:
 def form_of(need: Need) -> dict[str, Any]:
     """A need as the values of the form, by the names of its constraints, with `hard` for those that must hold."""
     return {
-        "audience": list(need.audience),
-        "max_minutes": need.max_minutes,
-        "min_minutes": need.min_minutes,
-        "topics": list(need.topics),
-        "format": need.format,
+        **need_json(need),
         "country": need.country or "",
-        "kind": list(need.kind),
         "evaluated": bool(need.evaluated),
         "open_access": bool(need.open_access),
-        "hard": [name for name in asked(need) if name in need.hard],
     }
 
 
