@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass
 class ModelServer:
-    """Hands out its answers in order, the last one for ever, and keeps what it was asked."""
+    """Hands out its answers in order, the last one for ever, keeps what it was asked, and notices when nobody reads on."""
 
     dialect: Dialect
     answers: list[Answer]
@@ -47,6 +47,7 @@ class ModelServer:
     written: list[str] = field(default_factory=list)
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
+    hung_up: threading.Event = field(default_factory=threading.Event)
 
     def next_answer(self) -> Answer:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -103,6 +104,7 @@ def _handler(state: ModelServer) -> type[BaseHTTPRequestHandler]:
             try:
                 self._stream(answer, "\n".join(message["content"] for message in request["messages"]))
             except (BrokenPipeError, ConnectionResetError):
+                state.hung_up.set()
                 self.close_connection = True
 
         def _stream(self, answer: Answer, prompt: str) -> None:
