@@ -79,6 +79,7 @@ def findings(laid: Alignment) -> list[Finding]:
         exchanged(laid, used),
         turned(laid, used),
         edited(laid, used),
+        exchanged_in_place(laid, used),
         speaker(laid),
         mixed(laid),
         rewritten(laid, used),
@@ -610,6 +611,49 @@ def edited(laid: Alignment, used: Sequence[Reading]) -> Iterable[Finding]:
                     "group edited",
                     f"the passage says '{next(iter(groups_old.values())).text}', the claim '{told.text}'",
                 )
+
+
+def exchanged_in_place(laid: Alignment, used: Sequence[Reading]) -> Iterable[Finding]:
+    """In a near-quotation: one number or content word put where the passage has another that means something else."""
+    mine, best = laid.claim.words, used[0].words
+    edits = _changes(laid.claim, used[0])
+    if len(mine) < 6 or sum(b - a for tag, a, b, _, _ in edits if tag == "equal") < NEAR_QUOTATION * len(mine):
+        return
+    for tag, a, b, c, d in edits:
+        if tag != "replace":
+            continue
+        new, old = mine[a:b], best[c:d]
+        for mine_number, its in zip(_figures(new), _figures(old), strict=False):
+            kept = any(its == other for other in _figures(mine))
+            if abs(mine_number - its) >= 1 and not kept:
+                yield Finding("number exchanged", f"the passage says '{its:g}', the claim '{mine_number:g}'")
+        told = [t for t in new if is_content(t) and not t.is_number]
+        lost = [t for t in old if is_content(t) and not t.is_number]
+        if len(told) != 1 or not 1 <= len(lost) <= 2:
+            continue
+        (word,) = told
+        surer = word.low in _set("certainty") and not any(t.low in _set("certainty") for t in lost)
+        answered = _answered_by(word, used[0]) and not _more_often(word, laid.claim, used[0], known=True)
+        if surer or not (answered or any(_may_stand_for(word, t) for t in lost)):
+            yield Finding("word edited", f"the passage says '{lost[0].text}', the claim '{word.text}'")
+
+
+NEAR_QUOTATION = 0.8  # share of the claim's words that stand in the passage's order
+NEAR_WORDS = 0.4  # cosine of two single words from which one may be a rewording of the other
+# Both chosen on claims_dev and the development rows of grounding_perturb (docs/decisions/0014-the-verifier.md).
+
+
+def _may_stand_for(word: Token, other: Token) -> bool:
+    return (
+        word_score(word, other) >= ALIGNED
+        or wording.nearness(word.lemma, other.lemma) >= NEAR_WORDS
+        or wording.broader(word.lemma, other.lemma)
+    )
+
+
+def _figures(words: Sequence[Token]) -> list[float]:
+    bare = (t.low.strip("$%").replace(",", "") for t in words)
+    return [float(figure) for figure in bare if re.fullmatch(r"\d+(?:\.\d+)?", figure)]
 
 
 def speaker(laid: Alignment) -> Iterable[Finding]:

@@ -15,7 +15,7 @@ RULES = (
     "exchange", "reordered", "exchanged word", "exchanged verb", "inserted word", "number exchanged", "turned",
     "denies",
     "denies softly", "affirms", "affirms softly", "all of a few",
-    "negation edited", "doubt edited", "opposite edited", "group edited", "question", "first person", "mixed",
+    "negation edited", "doubt edited", "opposite edited", "group edited", "word edited", "question", "first person", "mixed",
     "causation",
     "limit dropped", "common name",
 )  # fmt: skip

@@ -35,14 +35,14 @@ Tree = Sequence[Sequence[float]]
 FORBIDDEN = frozenset(
     {
         "number", "number exchanged", "name", "calendar", "quote", "mixed", "question", "first person",
-        "negation edited", "doubt edited", "opposite edited", "group edited", "causation",
+        "negation edited", "doubt edited", "opposite edited", "group edited", "word edited", "causation",
     }
 )  # fmt: skip
 """Rules without exception: a claim that breaks one is never shown, whatever its score."""
 
 WORTH = (
-    "question", "first person", "negation edited", "doubt edited", "opposite edited", "group edited", "causation",
-    "quote",
+    "question", "first person", "negation edited", "doubt edited", "opposite edited", "group edited", "word edited",
+    "causation", "quote",
     "number exchanged", "number", "name", "mixed", "calendar", "turned", "denies", "affirms", "group",
     "opposite", "exchanged word", "certainty", "cause", "reach", "all of a few", "order of time", "plan told as done",
     "negation dropped", "negation added", "new group", "caveat dropped", "doubt dropped", "small number", "binding",

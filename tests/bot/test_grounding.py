@@ -22,6 +22,13 @@ PETITION = (
 )
 
 
+WARDS = (
+    "Among the older adults who came to the east ward in the first year, 12 (22%) had a mild form of the illness, 13 (26%) a "
+    "moderate form, and 5 were often asked by the nurses to give a second sample of blood before they left. "
+    "On the west ward 26% of the younger patients were asked."
+)
+
+
 class WordEmbedder:
     """Vectors that a person can work out: each word adds one to a place given by its first letters."""
 
@@ -105,6 +112,28 @@ def test_an_honest_paraphrase_is_fully_supported(claim: str, passage: str) -> No
 def test_a_corrupted_claim_is_never_fully_supported(kind: str, claim: str, passage: str) -> None:
     assert claim != passage, kind
     assert check(claim, passage).support is not Support.FULL
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        ("12 (22%)", "12 (26%)"),
+        ("blood", "courage"),
+        ("illness", "syllabus"),
+        ("second", "tearful"),
+        ("nurses", "curtains"),
+        ("older", "younger"),
+        ("adults", "children"),
+        ("mild", "severe"),
+        ("often", "always"),
+    ],
+)
+def test_one_word_exchanged_in_a_long_quotation_is_never_fully_supported(word: str, other: str) -> None:
+    first = WARDS.partition(" On the west")[0]
+    assert check(first, WARDS).support is Support.FULL
+    changed = check(first.replace(word, other), WARDS)
+    assert changed.support is not Support.FULL
+    assert other.split()[-1].strip("(%)") in changed.reason
 
 
 @pytest.mark.parametrize(
