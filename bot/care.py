@@ -40,6 +40,7 @@ FITS_A_FOREIGN_QUESTION = 0.50
 FITS_A_DISCLOSURE = 0.50
 # Probabilities.
 SURE_INTENT, LIKELY_INTENT, SURE_SMALL_TALK = 0.5, 0.3, 0.7
+LIKELY_HARM, SURE_HARM = 0.45, 0.7
 QUIET_DISTRESS = 0.15  # who may be in distress is met with support where the alternative is a refusal
 ENOUGH_FOR_A_FOLLOW_UP = 0.2
 _OUTSIDE = (Intent.OUT_OF_SCOPE, Intent.PROFESSIONAL_ADVICE)
@@ -126,6 +127,9 @@ class FittedCare:
         """See Care."""
         reading = self._read(question, index)
         standalone, carried = without_orders(question), ""
+        if reading.orders and not reading.by_pattern:
+            standalone = self._intents.without(reading.orders, standalone)
+            reading = self._read(standalone, index)
         notices: tuple[str, ...] = (
             (ORDERS_UNREAD.format(question=escape(standalone)),) if standalone != question else ()
         )
@@ -143,8 +147,9 @@ class FittedCare:
         english = reads_as_english(question)
         searched = _to_search(standalone) if english else without_foreign_words(standalone)
         if english:  # foreign words are not misspelt
-            searched = self._retriever.corrected(index, searched)
-            notices += _corrections(standalone, searched)
+            corrected = self._retriever.corrected(index, searched)
+            notices += _corrections(searched, corrected)
+            searched = corrected
         return Understanding(
             question, standalone if history else question, searched, bool(carried), english, reading, notices
         )
@@ -177,16 +182,21 @@ class FittedCare:
             return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"), with_claims=carried)
         if intent is Intent.DISCLOSURE and _asks_for_sources(understood.question):
             intent = Intent.KNOWLEDGE
+        harm = understood.reading.share(Intent.HARMFUL)
+        if intent is Intent.HARMFUL and harm < SURE_INTENT and _tells_of_distress(understood):
+            return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
         if (
             intent is Intent.HARMFUL
-            and understood.reading.share(Intent.HARMFUL) >= SURE_INTENT
-            and found.best_score < INNOCENT_AFTER_ALL
+            and harm >= LIKELY_HARM
+            and (found.best_score < INNOCENT_AFTER_ALL or harm >= SURE_HARM)
             and not _asks_for_sources(understood.question)
         ):
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
         if intent is Intent.DISCLOSURE and understood.reading.share(Intent.DISCLOSURE, Intent.CRISIS) >= LIKELY_INTENT:
             fits = bool(found.evidence) and found.best_score >= FITS_A_DISCLOSURE
-            return Judgement(Outcome.SUPPORT, message=fixed_text("disclosure"), with_claims=fits)
+            # Who also asks is answered; the words of support stand first all the same.
+            outcome = Outcome.ANSWER if fits and understood.asks else Outcome.SUPPORT
+            return Judgement(outcome, message=fixed_text("disclosure"), with_claims=fits)
         if not understood.english:
             fits = bool(found.evidence) and found.best_score >= FITS_A_FOREIGN_QUESTION
             outcome = Outcome.ANSWER if fits else Outcome.ABSTAIN
@@ -257,6 +267,12 @@ def _tells_of_self(reading: Reading, question: str) -> bool:
     return distressed and reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and speaks_of_oneself(question)
 
 
+def _tells_of_distress(understood: Understanding) -> bool:
+    """Whether someone who asks nothing tells of themself, perhaps in distress."""
+    distress = understood.reading.share(Intent.CRISIS, Intent.DISCLOSURE)
+    return distress >= QUIET_DISTRESS and not understood.asks and speaks_of_oneself(understood.question)
+
+
 def _asks_for_sources(question: str) -> bool:
     """Whether someone tells of racism in order to ask what is known or taught about it, and not of their own hurt."""
     return bool(_wants_sources.search(question)) and not _own_hurt.search(question.replace("’", "'"))
@@ -265,7 +281,6 @@ def _asks_for_sources(question: str) -> bool:
 def _corrections(written: str, read: str) -> tuple[str, ...]:
     """A notice that names each word that was read as another one."""
     before, after = re.findall(r"[\w'’]+", written.lower()), re.findall(r"[\w'’]+", read.lower())
-    before = before[len(before) - len(after) :] if len(after) <= len(before) else before
     changed = [f"“{one}” as “{other}”" for one, other in zip(before, after, strict=False) if one != other]
     return (f"I read {', '.join(dict.fromkeys(changed))}.",) if 0 < len(changed) <= 6 else ()
 

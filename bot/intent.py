@@ -2,14 +2,15 @@
 
 `intents.yaml` holds example sentences for each intent, and patterns for crisis, harm and orders to the program. A linear classifier
 on the sentence vector learns from the examples (weights in `intent.json`, fitted by `evals/fit_intent.py`); the patterns decide on
-their own. The classifier reads every sentence too, since one line on dying is easily lost in a long practical question.
+their own. A second classifier reads every sentence: one line on dying is easily lost in a long practical question, and sentences that
+are orders to the program are taken out, so that the rest of the message can be answered.
 """
 
 # ruff: noqa: E501 - prose and patterns are read as a whole
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,19 @@ from knowledge.embedding import Embedder, Vectors
 
 EXAMPLES = Path(__file__).with_name("intents.yaml")
 CONSTANTS = Path(__file__).with_name("intent.json")
-PENALTY = 0.0005
+PENALTY = 0.0002
 # Cosines to the nearest known question and a probability, set on development rows: what is this near is a question about the knowledge;
 # what is less near and this likely to come from a person in distress is met with support, whatever else it might be.
 SURELY_KNOWLEDGE = 0.62
 NOT_A_KNOWN_QUESTION = 0.55
 # Least probability of crisis or disclosure that is met with support: where someone plainly tells of themself, where a question
-# speaks of a person, and in other words. Out of fold it misses 1 in 20 of deliberately oblique cries (docs/decisions/0016).
-TELLING, DISTRESS, SURE_DISTRESS = 0.20, 0.35, 0.50
-SURE_CRY = 0.5  # of one sentence among others
+# speaks of a person, and in other words. Out of fold, 20 of 260 cries that others wrote are missed (docs/decisions/0016).
+TELLING, DISTRESS, SURE_DISTRESS = 0.15, 0.30, 0.40
+# Of one sentence among others.
+SURE_CRY, SURE_ORDER = 0.5, 0.6
+CRY, ORDER, PLAIN = "cry", "order", "plain"
 SURELY_TELLING = 0.45
+SURELY_HARMFUL = 0.55
 NEARNESS = 2  # measurements that come before the vector
 
 
@@ -58,11 +62,14 @@ def intent_row(vector: Vectors, known: Vectors) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Reading:
-    """An intent with the probability of each; `by_pattern` is true where an exact pattern decided."""
+    """An intent with the probability of each; `by_pattern` is true where an exact pattern decided; `orders` are the sentences that
+    tell the program how to work.
+    """
 
     intent: Intent
     probabilities: Mapping[Intent, float]
     by_pattern: bool = False
+    orders: tuple[str, ...] = ()
 
     def share(self, *intents: Intent) -> float:
         """The probability of any of some intents."""
@@ -204,9 +211,11 @@ def _spelt(text: str) -> str:
 class IntentReader:
     """Reads intents from a question and its sentence vector."""
 
-    def __init__(self, model: Softmax, patterns: Patterns) -> None:
+    def __init__(self, model: Softmax, patterns: Patterns, lines: Softmax) -> None:
+        """`model` reads whole messages, `lines` single sentences (classes CRY, ORDER and PLAIN)."""
         self._model = model
         self._patterns = patterns
+        self._lines = lines
 
     def read_as(self, text: str) -> list[str]:
         """What of a text goes to the classifier: the whole, and its sentences where it has several."""
@@ -223,33 +232,50 @@ class IntentReader:
         known_sentences, patterns = examples()
         fitted = read_models(CONSTANTS)
         if fitted["embedder"] == embedder.identity:
-            return cls(Softmax.from_json(fitted["model"]), patterns)
+            return cls(Softmax.from_json(fitted["model"]), patterns, Softmax.from_json(fitted["lines"]))
         labels = [str(intent) for intent, rows in known_sentences.items() for _ in rows]
         vectors = embedder.embed([row for rows in known_sentences.values() for row in rows])
         rows = np.array([intent_row(vector, known) for vector in vectors])
-        return cls(fit_softmax(rows, labels, [1.0] * len(labels), PENALTY, standardise=NEARNESS), patterns)
+        even = [1.0] * len(labels)
+        lines = [CRY if label == Intent.CRISIS else PLAIN for label in labels]
+        return cls(
+            fit_softmax(rows, labels, even, PENALTY, standardise=NEARNESS),
+            patterns,
+            fit_softmax(vectors.astype(np.float64), lines, even, PENALTY, standardise=0),
+        )
+
+    def without(self, orders: Sequence[str], question: str) -> str:
+        """The question without these sentences; the whole one where too little would be left of it."""
+        kept = [part for part in sentences(question) if self._patterns.without_figures(part) not in orders]
+        rest = " ".join(kept)
+        return rest if len(rest.split()) >= 3 else question
 
     def read(self, question: str, texts: Sequence[str], vectors: Sequence[Vectors], known: Vectors) -> Reading:
         """The intent of a question. `vectors` are the unit sentence vectors of `texts`, which `read_as` gave; `known` are those of
         questions that the knowledge answers. A cry for help in one sentence counts for the whole.
         """
+        parts = list(zip(texts, vectors, strict=True))[1 if len(texts) > 1 else 0 :]
+        lines = [(text, self._lines.probabilities(np.asarray(vector, dtype=np.float64))) for text, vector in parts]
+        orders = tuple(text for text, line in lines if line.get(ORDER, 0.0) >= SURE_ORDER)
+        cry = max((line[CRY] for text, line in lines if not self._patterns.worried(text)), default=0.0)
+        return replace(self._read(question, vectors, known, cry, len(orders) == len(lines)), orders=orders)
+
+    def _read(
+        self, question: str, vectors: Sequence[Vectors], known: Vectors, cry: float, only_orders: bool
+    ) -> Reading:
         reading = self._by_vector(question, vectors, known)
         rest = without_orders(question)
-        for intent, text in ((Intent.CRISIS, question), (Intent.HARMFUL, question), (Intent.OUT_OF_SCOPE, rest)):
+        if self._patterns.found(Intent.CRISIS, question):
+            return Reading(Intent.CRISIS, reading.probabilities, by_pattern=True)
+        if len(vectors) > 1 and cry >= SURE_CRY:
+            return Reading(Intent.CRISIS, {**reading.probabilities, Intent.CRISIS: cry})
+        for intent, text in ((Intent.HARMFUL, question), (Intent.OUT_OF_SCOPE, rest)):
             if self._patterns.found(intent, text):
                 return Reading(intent, reading.probabilities, by_pattern=True)
-        said = zip(texts[1:], vectors[1:], strict=True)
-        cries = (
-            found
-            for text, part in said
-            if not self._patterns.worried(text)
-            if (found := self._by_vector(text, [part], known)).intent is Intent.CRISIS
-        )
+        if only_orders:
+            return Reading(Intent.OUT_OF_SCOPE, reading.probabilities, by_pattern=True)
         if reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and self._patterns.worried(question):
             reading = Reading(Intent.KNOWLEDGE, reading.probabilities)
-        loudest = max(cries, key=lambda found: found.share(Intent.CRISIS), default=reading)
-        if loudest.share(Intent.CRISIS) >= SURE_CRY:
-            return loudest
         # Who quotes somebody, or asks what was written about a deed, is never refused by the classifier alone.
         reports = reading.intent is Intent.HARMFUL and self._patterns.reports(question)
         return Reading(Intent.KNOWLEDGE, reading.probabilities) if reports else reading
@@ -263,9 +289,10 @@ class IntentReader:
         distress = probabilities.get(Intent.CRISIS, 0.0) + probabilities.get(Intent.DISCLOSURE, 0.0)
         # A plain statement about oneself is no question, however near a known question it lies.
         tells = speaks_of_oneself(question) and not _asking.search(question)
-        # A question like one that a record answers is never refused by the classifier alone.
+        # A question like one that a record answers is refused by the classifier alone only where it is rather sure.
         sure = tells and distress >= SURELY_TELLING
-        if best is not Intent.KNOWLEDGE and nearest >= SURELY_KNOWLEDGE and not sure:
+        harmful = probabilities.get(Intent.HARMFUL, 0.0) >= SURELY_HARMFUL
+        if best is not Intent.KNOWLEDGE and nearest >= SURELY_KNOWLEDGE and not sure and not harmful:
             return Reading(Intent.KNOWLEDGE, probabilities)
         least = TELLING if tells else DISTRESS if speaks_of_a_person(question) else SURE_DISTRESS
         advice = probabilities.get(Intent.PROFESSIONAL_ADVICE, 0.0)  # its refusal names the emergency services too

@@ -4,6 +4,8 @@
 
 FOLDER holds the project's development sets (questions_dev, near_miss_dev, premise_dev, scope_dev). FILE is a public out-of-scope set
 as JSON lines with `text` and `kind` (far or near_medical are used; sources and licences in docs/decisions/0009); it is read, never copied.
+`fit_messages.jsonl` beside this file holds messages that were written for this fit alone, with their intents; `order` and `plain` are
+single sentences, from which a second model learns what an order to the program looks like.
 """
 
 # ruff: noqa: E501 - prose and patterns are read as a whole
@@ -12,27 +14,59 @@ import argparse
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from bot.intent import CONSTANTS, NEARNESS, PENALTY, Intent, IntentReader, examples, intent_row
+from bot.intent import (
+    CONSTANTS,
+    CRY,
+    NEARNESS,
+    ORDER,
+    PENALTY,
+    PLAIN,
+    SURE_CRY,
+    SURE_ORDER,
+    Intent,
+    IntentReader,
+    examples,
+    intent_row,
+    sentences,
+)
 from bot.linear import Softmax, fit_softmax
-from evals.fitting import FOLDS, Row, described, own_cases, read_rows, unique
-from knowledge.embedding import open_embedder
+from evals.fitting import FOLDS, MESSAGES, Row, described, own_cases, read_rows, unique
+from knowledge.embedding import Vectors, open_embedder
 from knowledge.generation import GenerationStore
 from knowledge.index import PassageIndex
 from knowledge.settings import IndexSettings, silence_libraries
 
 # How much a row counts by where it comes from, before the classes are brought nearer to each other.
-WEIGHTS = {"example": 3.0, "public": 0.5, "scope": 2.0, "safety": 2.0, "questions": 1.5}
+WEIGHTS = {"written": 2.0, "example": 3.0, "public": 0.5, "scope": 2.0, "safety": 2.0, "questions": 1.5}
+
+
+def lines(rows: Sequence[Row], loudest: Mapping[str, list[str]] | None = None) -> list[Row]:
+    """What the second model learns from: written sentences, cries for help (as a whole, or of each its `loudest` sentence), and each
+    sentence of harmless messages.
+    """
+    found = [
+        Row(c["text"], c["intent"], "written", c["id"]) for c in read_rows(MESSAGES) if c["intent"] in (ORDER, PLAIN)
+    ]
+    cries = [row for row in rows if row.label == Intent.CRISIS]
+    found += [
+        Row(part, CRY, "messages", row.group)
+        for row in cries
+        for part in (loudest or {}).get(row.question, [row.question])
+    ]
+    told = [row for row in rows if row.label not in (Intent.CRISIS, Intent.OUT_OF_SCOPE)]
+    found += [Row(part, PLAIN, "messages", row.group) for row in told for part in sentences(row.question)]
+    return unique(found)
 
 
 def development_rows(sets: Path, public: Path | None) -> list[Row]:
     """Sentences with their intents."""
-    sentences, _ = examples()
-    rows = [Row(text, str(intent), "example", text) for intent, texts in sentences.items() for text in texts]
+    known, _ = examples()
+    rows = [Row(text, str(intent), "example", text) for intent, texts in known.items() for text in texts]
     of_scope = {"refuse": "out_of_scope", "about": "about", "smalltalk": "small_talk", "answer": "knowledge"}
     for case in own_cases("scope"):
         intent = "professional_advice" if case["reason"] else of_scope[case["expected"]]
@@ -46,6 +80,11 @@ def development_rows(sets: Path, public: Path | None) -> list[Row]:
         rows += [Row(c["question"], "knowledge", "questions", c["id"]) for c in read_rows(sets / f"{name}_dev.jsonl")]
     for case in (*own_cases("equity"), *own_cases("robustness")):
         rows.append(Row(case["base_question"], "knowledge", "questions", case["id"]))
+    rows += [
+        Row(c["text"], c["intent"], "written", c["id"])
+        for c in read_rows(MESSAGES)
+        if c["intent"] not in (ORDER, PLAIN)
+    ]
     if public is not None:
         for case in read_rows(public):
             if case["kind"] in ("far", "near_medical"):
@@ -58,6 +97,44 @@ def fit(rows: Sequence[Row], x: "np.ndarray[tuple[int, ...], np.dtype[np.float64
     sizes = Counter(row.label for row in rows)
     weights = [WEIGHTS[row.source] / sizes[row.label] ** 0.5 for row in rows]
     return fit_softmax(x, [row.label for row in rows], weights, PENALTY, standardise=NEARNESS)
+
+
+def fit_lines(rows: Sequence[Row], vectors: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> Softmax:
+    """The model of single sentences; each source of a class counts with the square root of its size."""
+    sizes = Counter((row.label, row.source) for row in rows)
+    weights = [sizes[row.label, row.source] ** -0.5 for row in rows]
+    return fit_softmax(vectors, [row.label for row in rows], weights, PENALTY, standardise=0)
+
+
+def loudest_of(rows: Sequence[Row], embed: Callable[[Sequence[str]], Vectors]) -> dict[str, list[str]]:
+    """Of each cry of several sentences the one that a first model, fitted to whole messages, takes for it most."""
+    first = lines(rows)
+    model = fit_lines(first, np.array(embed([row.question for row in first]), dtype=np.float64))
+    found = {}
+    for row in rows:
+        parts = sentences(row.question)
+        if row.label == Intent.CRISIS and len(parts) > 1:
+            shares = [model.probabilities(vector)[CRY] for vector in embed(parts).astype(np.float64)]
+            found[row.question] = [parts[int(np.argmax(shares))]]
+    return found
+
+
+def measure_lines(rows: Sequence[Row], vectors: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> dict[str, str]:
+    """Out of fold, for each kind of sentence: the shares that are read as a cry and as an order."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    folds = np.array([row.fold for row in rows])
+    for fold in range(FOLDS):
+        model = fit_lines([row for row in rows if row.fold != fold], vectors[folds != fold])
+        for place in np.flatnonzero(folds == fold):
+            row, shares = rows[int(place)], model.probabilities(vectors[place])
+            for kind, least in ((CRY, SURE_CRY), (ORDER, SURE_ORDER)):
+                read_so = shares[kind] >= least
+                found[f"{row.source} {row.label} read as {kind}"].append(read_so)
+                if read_so != (row.label == kind):
+                    sys.stdout.write(
+                        f"{row.label} {'read' if read_so else 'not read'} as {kind}: {row.question[:110]}\n"
+                    )
+    return {name: described(sum(values), len(values)) for name, values in sorted(found.items())}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,11 +161,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     x = np.array([intent_row(known[row.question], index.question_vectors) for row in rows])
     folds = np.array([row.fold for row in rows])
     _, patterns = examples()
+    parts = lines(rows, loudest_of(rows, embedder.embed))
+    vectors = np.array(embedder.embed([row.question for row in parts]), dtype=np.float64)
+    part_folds = np.array([row.fold for row in parts])
     right: dict[str, list[bool]] = defaultdict(list)
     for fold in range(FOLDS):
-        reader = IntentReader(fit([row for row in rows if row.fold != fold], x[folds != fold]), patterns)
+        reader = IntentReader(
+            fit([row for row in rows if row.fold != fold], x[folds != fold]),
+            patterns,
+            fit_lines([row for row in parts if row.fold != fold], vectors[part_folds != fold]),
+        )
         for place in np.flatnonzero(folds == fold):
-            row = rows[place]
+            row = rows[int(place)]
             if row.source == "public":
                 continue
             read = reader.read(row.question, [row.question], [known[row.question]], index.question_vectors)
@@ -99,7 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sys.stdout.write(f"{row.label} read as {read.intent} ({row.source}): {row.question[:110]}\n")
     figures = {name: described(sum(values), len(values)) for name, values in sorted(right.items())}
     sys.stdout.write("".join(f"  {k}: {v}\n" for k, v in figures.items()))
-    constants = {"embedder": embedder.identity, "measured_out_of_fold": figures, "model": fit(rows, x).as_json()}
+    measured = measure_lines(parts, vectors)
+    sys.stdout.write("".join(f"  {k}: {v}\n" for k, v in measured.items()))
+    constants = {
+        "embedder": embedder.identity,
+        "measured_out_of_fold": figures | measured,
+        "model": fit(rows, x).as_json(),
+        "lines": fit_lines(parts, vectors).as_json(),
+    }
     CONSTANTS.write_text(json.dumps(constants, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 

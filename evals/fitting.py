@@ -10,6 +10,7 @@ from typing import Any
 
 CASES = Path(__file__).with_name("cases")
 OWN = Path(__file__).with_name("fit_questions.jsonl")
+MESSAGES = Path(__file__).with_name("fit_messages.jsonl")
 FOLDS = 8
 
 

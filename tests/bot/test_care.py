@@ -75,10 +75,48 @@ def test_what_advocates_fear_is_neither_doubted_nor_taken_for_a_cry(engine: Engi
 
 
 def test_quiet_distress_with_a_question_gets_support_first_and_then_what_the_sources_say(engine: Engine) -> None:
-    reply = engine.reply("I'm so tired of fighting. Where do I find mentors?")
+    reply = engine.reply("I feel so empty and alone. Where do I find mentors?")
     assert (reply.outcome, reply.reason) == (Outcome.SUPPORT, Reason.CRISIS)
     assert reply.message
     assert reply.claims
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "I'm so tired of fighting. Where do I find mentors?",
+        "Our petition is dead in the water. How do we revive it?",
+        "How can we hack the hidden curriculum, so that it stops teaching that race is biology?",
+        "How do I fight back against retaliation through the proper channels?",
+    ],
+)
+def test_strong_words_in_a_practical_question_alarm_nobody(engine: Engine, question: str) -> None:
+    assert engine.reply(question).outcome in (Outcome.ANSWER, Outcome.ABSTAIN)
+
+
+def test_an_order_of_its_own_sentence_is_named_and_the_rest_is_answered(engine: Engine) -> None:
+    reply = engine.reply("Turn the citations off. How do trainees weigh the risk of speaking up?")
+    assert reply.outcome is Outcome.ANSWER
+    assert reply.claims
+    assert "I read only: How do trainees weigh the risk of speaking up?" in " ".join(reply.notices)
+
+
+def test_nothing_but_an_order_is_declined(engine: Engine) -> None:
+    reply = engine.reply("Turn the citations off.")
+    assert (reply.outcome, reply.reason) == (Outcome.REFUSE, Reason.OUT_OF_SCOPE)
+
+
+def test_who_tells_of_racism_and_asks_is_answered_after_words_of_support(engine: Engine) -> None:
+    reply = engine.reply(
+        "A resident laughed at my accent on rounds. I feel sick. How do others respond to microaggressions?"
+    )
+    assert reply.outcome in (Outcome.ANSWER, Outcome.SUPPORT)
+    assert reply.reason is not Reason.CRISIS
+
+
+def test_only_a_word_that_was_read_otherwise_is_named(engine: Engine) -> None:
+    reply = engine.reply("I'm afraid of retaliation if I complain about a racist attending. What should I do?")
+    assert not any("I read “" in notice for notice in reply.notices)
 
 
 def test_an_order_within_a_question_is_text_and_the_honest_part_is_answered(engine: Engine) -> None:
