@@ -32,7 +32,7 @@ SURELY_KNOWLEDGE = 0.62
 NOT_A_KNOWN_QUESTION = 0.55
 # Least probability of crisis or disclosure that is met with support: where someone plainly tells of themself, where a question
 # speaks of a person, and in other words. Out of fold, 20 of 260 cries that others wrote are missed (docs/decisions/0016).
-TELLING, DISTRESS, SURE_DISTRESS = 0.15, 0.30, 0.40
+TELLING, DISTRESS, SURE_DISTRESS = 0.15, 0.30, 0.50
 # Of one sentence among others.
 SURE_CRY, SURE_ORDER = 0.5, 0.6
 CRY, ORDER, PLAIN = "cry", "order", "plain"
