@@ -171,6 +171,11 @@ def _edits(mine: str, best: str) -> tuple[tuple[str, int, int, int, int], ...]:
     return tuple(matcher.get_opcodes())
 
 
+def _kept(edits: Sequence[tuple[str, int, int, int, int]]) -> int:
+    """How many words of the claim the edits leave as they stand in the passage."""
+    return sum(b - a for tag, a, b, _, _ in edits if tag == "equal")
+
+
 def _with_bound(laid: Alignment, number: Quantity) -> str:
     before = laid.claim.words[max(0, number.first - 2) : number.first]
     words = [t.text for t in before] if number.bound is not Bound.EXACT else []
@@ -576,7 +581,7 @@ def edited(laid: Alignment, used: Sequence[Reading]) -> Iterable[Finding]:
     """In a near-quotation: a negation, a doubt, a direction or a group that was put in, taken out or exchanged."""
     mine, best = laid.claim.words, used[0].words
     edits = _changes(laid.claim, used[0])
-    if sum(b - a for tag, a, b, _, _ in edits if tag == "equal") < 0.7 * len(mine):
+    if _kept(edits) < 0.7 * len(mine):
         return
     negative, modal = _set("strict_negations"), _set("modals") | {"can"}
     tables = {**_groups("roles"), **_groups("peoples")}
@@ -617,7 +622,7 @@ def exchanged_in_place(laid: Alignment, used: Sequence[Reading]) -> Iterable[Fin
     """In a near-quotation: one number or content word put where the passage has another that means something else."""
     mine, best = laid.claim.words, used[0].words
     edits = _changes(laid.claim, used[0])
-    if len(mine) < 6 or sum(b - a for tag, a, b, _, _ in edits if tag == "equal") < NEAR_QUOTATION * len(mine):
+    if len(mine) < 6 or _kept(edits) < NEAR_QUOTATION * len(mine):
         return
     for tag, a, b, c, d in edits:
         if tag != "replace":
