@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import onnxruntime
@@ -30,7 +30,18 @@ Vectors = NDArray[np.float32]
 
 MAX_TOKENS = 256  # the packaged model's own limit, from its sentence_bert_config.json
 BATCH = 32
+LAYERS, DIMENSION = 6, 384  # of the packaged model
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the packaged model.safetensors
+
+
+class Encoded(NamedTuple):
+    """What a model makes of texts, one row each: unit sentence vectors, and the means over the tokens after each layer.
+
+    A model that was trained for similarity drops in its last layer how something is said; the layers below still hold it.
+    """
+
+    vectors: Vectors
+    layers: Vectors
 
 
 class Embedder(Protocol):
@@ -42,6 +53,9 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row a text, shape (len(texts), dimension), each of length 1."""
+
+    def read(self, texts: Sequence[str]) -> Encoded:
+        """The same vectors with the layers, shape (len(texts), number of layers * their width), for classifiers."""
 
     def knows(self, word: str) -> bool:
         """Whether the model's vocabulary has a lower-case word as a whole, as it has common English words."""
@@ -93,28 +107,31 @@ class TorchEncoder:
         )
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self._dimension)
 
+    def read(self, texts: Sequence[str]) -> Encoded:
+        """See Embedder."""
+        import torch
+
+        transformer: Any = self._model[0].auto_model
+        forward, config = _layer_means(transformer), transformer.config
+        rows = np.empty((len(texts), config.num_hidden_layers * config.hidden_size), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            fed = self._model.tokenizer(
+                text, truncation=True, max_length=self._model.max_seq_length, return_tensors="pt"
+            )
+            with torch.no_grad():
+                row[:] = forward(fed["input_ids"], fed["attention_mask"])[0].flatten().numpy()
+        return Encoded(self.embed(texts), rows)
+
     def knows(self, word: str) -> bool:
         """See Embedder."""
         return word in self._model.tokenizer.get_vocab()
 
     def export(self, file: Path) -> None:
-        """Write the transformer as ONNX to `file`, in one atomic step; pooling stays outside."""
+        """Write the transformer with the means over its tokens as ONNX to `file`, in one atomic step."""
         import torch
 
-        transformer: Any = self._model[0]
-
-        class TokenVectors(torch.nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.model = transformer.auto_model
-
-            def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-                return self.model(
-                    input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-                ).last_hidden_state
-
         example = self._model.tokenizer(["two", "texts of other length"], padding=True, return_tensors="pt")
-        names = ["input_ids", "attention_mask", "token_type_ids"]
+        names = ["input_ids", "attention_mask"]
         axes = {0: torch.export.Dim("texts"), 1: torch.export.Dim("tokens", max=MAX_TOKENS)}
         file.parent.mkdir(parents=True, exist_ok=True)
         # Its remarks on parts of torch that are not installed would only worry a person.
@@ -122,12 +139,12 @@ class TorchEncoder:
         with tempfile.TemporaryDirectory(dir=file.parent) as folder, warnings.catch_warnings(action="ignore"):
             partial = Path(folder) / file.name
             torch.onnx.export(
-                TokenVectors().eval(),
+                _layer_means(self._model[0].auto_model),
                 tuple(example[name] for name in names),
                 str(partial),
                 input_names=names,
-                output_names=["token_vectors"],
-                dynamic_shapes=(axes, axes, axes),
+                output_names=["layer_means"],
+                dynamic_shapes=(axes, axes),
                 dynamo=True,
                 external_data=False,
                 verbose=False,
@@ -156,7 +173,11 @@ class OnnxEncoder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder. Texts longer than 256 tokens count with their beginning, as in the original model."""
-        rows = np.empty((len(texts), 384), dtype=np.float32)
+        return self.read(texts).vectors
+
+    def read(self, texts: Sequence[str]) -> Encoded:
+        """See Embedder."""
+        rows = np.empty((len(texts), LAYERS, DIMENSION), dtype=np.float32)
         # Texts of like length share a batch, so that little is computed on padding.
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         for at in range(0, len(order), BATCH):
@@ -164,11 +185,9 @@ class OnnxEncoder:
             encoded = self._tokenizer.encode_batch([texts[number] for number in batch])
             ids = np.array([e.ids for e in encoded], dtype=np.int64)
             mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
-            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            (token_vectors,) = self._session.run(None, feed)
-            sums = (np.asarray(token_vectors) * mask[..., None]).sum(axis=1)
-            rows[batch] = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-        return rows
+            (rows[batch],) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        vectors = rows[:, -1] / np.linalg.norm(rows[:, -1], axis=1, keepdims=True)
+        return Encoded(vectors, rows.reshape(len(texts), LAYERS * DIMENSION))
 
     def knows(self, word: str) -> bool:
         """See Embedder."""
@@ -180,7 +199,7 @@ class RememberingEmbedder:
 
     def __init__(self, embedder: Embedder, most: int = 64) -> None:
         self._embedder = embedder
-        self._one = lru_cache(maxsize=most)(self._embed_one)
+        self._one = lru_cache(maxsize=most)(self._read_one)
 
     @property
     def identity(self) -> str:
@@ -189,16 +208,43 @@ class RememberingEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder. Several texts at once are the work of an index build, which does not come twice."""
-        return self._one(texts[0])[np.newaxis] if len(texts) == 1 else self._embedder.embed(texts)
+        return self._one(texts[0]).vectors if len(texts) == 1 else self._embedder.embed(texts)
+
+    def read(self, texts: Sequence[str]) -> Encoded:
+        """See Embedder. A message has few sentences, and each is remembered."""
+        if len(texts) == 0:
+            return self._embedder.read(texts)
+        rows = [self._one(text) for text in texts]
+        return Encoded(np.vstack([row.vectors for row in rows]), np.vstack([row.layers for row in rows]))
 
     def knows(self, word: str) -> bool:
         """See Embedder."""
         return self._embedder.knows(word)
 
-    def _embed_one(self, text: str) -> Vectors:
-        (row,) = self._embedder.embed([text])
-        row.setflags(write=False)
-        return np.asarray(row)
+    def _read_one(self, text: str) -> Encoded:
+        row = self._embedder.read([text])
+        for part in row:
+            part.setflags(write=False)
+        return row
+
+
+def _layer_means(transformer: Any) -> Any:
+    """A torch module: token numbers and mask to the means over the tokens, shape (texts, layers, width)."""
+    import torch
+
+    class LayerMeans(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = transformer
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            read = self.model(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+            counts = attention_mask.unsqueeze(-1).to(read.last_hidden_state.dtype)
+            return (
+                torch.stack([(layer * counts).sum(1) for layer in read.hidden_states[1:]], 1) / counts.sum(1)[:, None]
+            )
+
+    return LayerMeans().eval()
 
 
 def _weights_digest(model: Any) -> str:
@@ -221,7 +267,7 @@ def _check_weights(folder: Path) -> None:
 
 def encoder_file(models: Path) -> Path:
     """Where the export of the packaged model lies below the models' folder, made or not."""
-    return models / f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}.onnx"
+    return models / f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}-layers.onnx"
 
 
 def export_encoder(models: Path) -> None:

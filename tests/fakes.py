@@ -14,7 +14,7 @@ from bot.grounding import Check, Support
 from bot.intent import Intent, Reading
 from bot.reply import Evidence, Outcome, Turn
 from bot.retriever import Retrieval
-from knowledge.embedding import Vectors
+from knowledge.embedding import Encoded, Vectors
 from knowledge.index import PassageIndex, fingerprint, write_generation
 from knowledge.passage import Hit, passages_of, passages_of_all
 from knowledge.record import Facet, Record, Source, Statement
@@ -36,6 +36,10 @@ class LetterEmbedder:
         rows = [[text.lower().count(chr(97 + letter)) for letter in range(26)] for text in texts]
         counts = np.array(rows, dtype=np.float32).reshape(len(texts), 26)
         return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
+
+    def read(self, texts: Sequence[str]) -> Encoded:
+        vectors = self.embed(texts)
+        return Encoded(vectors, np.hstack([vectors**2, vectors]))
 
 
 class ScriptedDrafter:

@@ -6,10 +6,11 @@ import pytest
 
 from knowledge.embedding import (
     Embedder,
+    Encoded,
     OnnxEncoder,
     RememberingEmbedder,
     TorchEncoder,
-    Vectors,
+    encoder_file,
     open_embedder,
     packaged_identity,
     packaged_model_folder,
@@ -52,15 +53,21 @@ def test_every_embedder_gives_one_unit_row_a_text_whatever_the_order(embedder: E
     assert embedder.embed([]).shape[0] == 0
     assert embedder.identity
     assert not embedder.knows("studnets")
+    read = embedder.read(TEXTS)
+    assert read.vectors == pytest.approx(rows, abs=1e-5)
+    assert read.layers.shape[0] == len(TEXTS)
+    assert read.layers.shape[1] > rows.shape[1]
+    assert embedder.read(TEXTS[::-1]).layers[::-1] == pytest.approx(read.layers, abs=1e-4)
+    assert embedder.read([]).layers.shape[0] == 0
 
 
 def test_a_text_is_embedded_once_and_what_is_remembered_cannot_be_changed() -> None:
     asked: list[str] = []
 
     class Counting(LetterEmbedder):
-        def embed(self, texts: Sequence[str]) -> Vectors:
+        def read(self, texts: Sequence[str]) -> Encoded:
             asked.extend(texts)
-            return super().embed(texts)
+            return super().read(texts)
 
     embedder = RememberingEmbedder(Counting(), most=1)
     first = embedder.embed(["abc"])
@@ -70,15 +77,19 @@ def test_a_text_is_embedded_once_and_what_is_remembered_cannot_be_changed() -> N
     embedder.embed(["xyz"])
     embedder.embed(["abc"])
     assert asked == ["abc", "xyz", "abc"]
+    assert len(embedder.read(["abc", "abc"]).layers) == 2
+    assert asked == ["abc", "xyz", "abc"]
 
 
 @pytest.mark.real
-def test_the_export_gives_the_vectors_of_the_original(models: Path) -> None:
+def test_the_export_gives_the_vectors_and_layers_of_the_original(models: Path) -> None:
     original = TorchEncoder(str(packaged_model_folder()), packaged_identity())
     exported = open_embedder("packaged", models)
     assert isinstance(exported, OnnxEncoder)
     assert exported.identity == original.identity
-    assert exported.embed(TEXTS) == pytest.approx(original.embed(TEXTS), abs=1e-5)
+    read, read_by_original = exported.read(TEXTS), original.read(TEXTS)
+    assert read.vectors == pytest.approx(read_by_original.vectors, abs=1e-5)
+    assert read.layers == pytest.approx(read_by_original.layers, abs=1e-4)
 
 
 @pytest.mark.real
@@ -95,7 +106,7 @@ def test_like_meanings_are_nearer_than_like_words(models: Path) -> None:
 
 @pytest.mark.real
 def test_a_damaged_export_says_what_to_do(tmp_path: Path) -> None:
-    file = tmp_path / "all-MiniLM-L6-v2-53aa51172d14.onnx"
+    file = encoder_file(tmp_path)
     file.write_bytes(b"not a model")
     with pytest.raises(ModelError, match="Delete it and run"):
         open_embedder("packaged", tmp_path)
@@ -125,4 +136,5 @@ def test_another_model_in_a_folder_has_another_identity(tmp_path: Path) -> None:
     SentenceTransformer(modules=[transformer, Pooling(8)], device="cpu").save(str(folder / "st"))
     tiny = open_embedder(str(folder / "st"), tmp_path)
     assert tiny.embed(["race", "dean"]).shape == (2, 8)
+    assert tiny.read(["race", "dean"]).layers.shape == (2, 8)
     assert tiny.identity != packaged_identity()
