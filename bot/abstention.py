@@ -17,6 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.alignment import Embed
+from bot.evidence import features
+from bot.grounding import default_constants, examine, tree_score
 from bot.linear import Softmax, read_models
 from bot.premise import contradictions, split
 from bot.retriever import Retrieval
@@ -120,6 +123,11 @@ def signals(
     statement_words = [frozenset(stems(text)) for text in statements]
     dense = sorted((item.hit.dense or 0.0 for item in found.evidence), reverse=True)
     rows = np.flatnonzero(index.owners == numbers_of[best])
+    stored = {index.passages[row].text: index.vectors[row] for row in rows}
+
+    def embed(texts: Sequence[str]) -> Vectors:
+        return np.array([stored[text] if text in stored else embedder.embed([text])[0] for text in texts])
+
     question_rows = np.flatnonzero(index.question_owners == numbers_of[best])
     near = np.sort(index.question_vectors @ vector)[::-1]
     focus, claim = embedder.embed([asked, asserted or asked])
@@ -175,6 +183,8 @@ def signals(
         max(mass(t for t in asserted_terms if t in w) / heavy for w in statement_words) if asserted else 0.5
     )
     values["asserted_lacking_idf"] = mass(t for t in set(asserted_terms) if t not in words_of[best])
+    for name, text in (("whole", question), ("asserted", asserted)):
+        values |= {f"{name}: {key}": value for key, value in _laid(text, statements, embed).items()}
     for name, (asks, has) in WANTED.items():
         wanted = bool(asks.search(question))
         holding = [place for place, text in enumerate(statements) if has.search(text)]
@@ -184,6 +194,16 @@ def signals(
     for name, pattern in FORMS.items():
         values[f"form_{name}"] = float(bool(pattern.search(question)))
     return values
+
+
+def _laid(text: str, statements: Sequence[str], embed: Embed) -> dict[str, float]:
+    """What the verifier would measure if a text were a claim about some statements; nothing is 0."""
+    constants = default_constants()
+    laid, found = examine(text, statements, constants.idf, embed) if text else (None, [])
+    if laid is None:
+        return dict.fromkeys((*constants.names, "support"), 0.0)
+    values = features(laid, found, constants.idf)
+    return {name: values[name] for name in constants.names} | {"support": tree_score(values, constants)}
 
 
 @dataclass(frozen=True)
@@ -197,25 +217,24 @@ class Decision:
 class Restraint:
     """Decides from signals whether to answer, to abstain, or to correct what a question takes for granted."""
 
-    def __init__(self, model: Softmax, names: Sequence[str], vector_scale: float, answer_above: float) -> None:
+    def __init__(self, model: Softmax, names: Sequence[str], with_layers: bool, answer_above: float) -> None:
         """`names` are the signals that the model was fitted on, `answer_above` the least probability of CARRIED that is answered."""
         self._model = model
         self._names = tuple(names)
-        self._vector_scale = vector_scale
+        self._with_layers = with_layers
         self._answer_above = answer_above
 
     @classmethod
     def open(cls, embedder: Embedder) -> "Restraint":
-        """The fitted weights: with the sentence vector where they belong to this embedding model, else without it."""
+        """The fitted weights: with the encoder's layers where they belong to this embedding model, else without them."""
         fitted = read_models(CONSTANTS)
-        chosen = fitted["with_vector"] if fitted["embedder"] == embedder.identity else fitted["without_vector"]
-        return cls(
-            Softmax.from_json(chosen["model"]), fitted["signals"], chosen["vector_scale"], chosen["answer_above"]
-        )
+        known = fitted["embedder"] == embedder.identity
+        chosen = fitted["with_layers"] if known else fitted["without_layers"]
+        return cls(Softmax.from_json(chosen["model"]), fitted["signals"], known, chosen["answer_above"])
 
-    def decide(self, measured: Mapping[str, float], vector: Vectors) -> Decision:
-        """The finding for one question; `vector` is its unit sentence vector."""
-        row = measurements(measured, self._names, vector, self._vector_scale)
+    def decide(self, measured: Mapping[str, float], layers: Vectors) -> Decision:
+        """The finding for one question; `layers` is what the layers of the encoder make of it."""
+        row = measurements(measured, self._names, layers if self._with_layers else None)
         found = self._model.probabilities(row)
         if found[Finding.CARRIED] >= self._answer_above:
             return Decision(Finding.CARRIED, found)
@@ -223,9 +242,7 @@ class Restraint:
         return Decision(Finding.LACKING if lacking else Finding.FALSE_PREMISE, found)
 
 
-def measurements(
-    measured: Mapping[str, float], names: Sequence[str], vector: Vectors, vector_scale: float
-) -> NDArray[np.float64]:
-    """One row of the model's input: the signals, then the scaled vector unless its scale is 0."""
+def measurements(measured: Mapping[str, float], names: Sequence[str], layers: Vectors | None) -> NDArray[np.float64]:
+    """One row of the model's input: the signals, then the layers where they are used."""
     own = np.array([measured[name] for name in names], dtype=np.float64)
-    return np.concatenate([own, vector_scale * vector.astype(np.float64)]) if vector_scale else own
+    return own if layers is None else np.concatenate([own, layers.astype(np.float64)])

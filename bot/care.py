@@ -8,19 +8,29 @@ after it (`judge`).
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.abstention import Decision, Finding, Restraint, signals
 from bot.conversation import understand
-from bot.intent import Intent, IntentReader, Reading, quotes_somebody, speaks_of_a_person, speaks_of_oneself
+from bot.intent import (
+    HARDLY_AN_ORDER,
+    MAYBE_ORDER,
+    PLAINLY_HARMFUL,
+    Intent,
+    IntentReader,
+    Reading,
+    quotes_somebody,
+    speaks_of_a_person,
+    speaks_of_oneself,
+)
 from bot.messages import about_text, fixed_text
 from bot.premise import names, split, tells_of_the_asker
 from bot.questions import reads_as_english, without_asker, without_foreign_words, without_orders
 from bot.render import escape
 from bot.reply import Outcome, Reason, ShownClaim, Turn
 from bot.retriever import Retrieval, Retriever
-from knowledge.embedding import Embedder, Vectors
+from knowledge.embedding import Embedder
 from knowledge.index import PassageIndex
 from knowledge.lexical import stems
 from knowledge.record import Record
@@ -28,11 +38,14 @@ from knowledge.record import Record
 NO_EVIDENCE = "The knowledge I work from does not carry an answer to this, so I would rather not give one."
 UNSUPPORTED_PREMISE = "The sources do not say that “{asserted}”. They say:"
 UNSUPPORTED_PREMISE_SHORT = "The sources do not say what this question takes for granted. They say:"
-ORDERS_UNREAD = "I follow no instructions on how I work, so I read only: {question}"
+ORDERS_UNREAD = "I follow no instructions on how I work"
+ORDERS_LEFT_OUT = ", so I read only: {question}"
 MOST_REPEATED = 160  # characters of a question that a message repeats
 # Retrieval scores on the retriever's scale, set on development questions (evals/fit_intent.py).
 # Of 46 development questions out of scope, 45 scored below the first; of 6 of 416 others misread as such, 2 scored above it.
 IN_SCOPE_ALL_THE_SAME = 0.36
+# Out of fold, of 29 questions out of scope that score above it 21 have at least this probability, and 1 of 3,000 others.
+SURELY_OUTSIDE = 0.8
 KNOWN_THOUGH_ADVICE = 0.50
 INNOCENT_AFTER_ALL = 0.42
 FAR_OFF = 0.34
@@ -59,6 +72,7 @@ _of_the_field = re.compile(
     r"|affinity groups?|professionalism|accredit\w+|lcme|whistle-?blow\w*|retaliat\w+|deans?|egfr|spirometry)\b",
     re.IGNORECASE,
 )
+_acronym = re.compile(r"\b(?=\w*[A-Z]\w*[A-Z])\w{3,}\b")
 _wants_sources = re.compile(
     r"\b(workshops?|trainings?|guides?|guidance|polic(y|ies)|literature|articles?|evidence|toolkits?|checklists?|survey|published|written about|stud(y|ies)|research|sessions?"
     r"|modules?|curricul\w+|frameworks?|systems?|what is known|how (can|could|do|did|does|should|are|have|has) (faculty|educators|students|schools|trainees|residents|teachers|supervisors"
@@ -127,12 +141,16 @@ class FittedCare:
         """See Care."""
         reading = self._read(question, index)
         standalone, carried = without_orders(question), ""
-        if reading.orders and not reading.by_pattern:
-            standalone = self._intents.without(reading.orders, standalone)
-            reading = self._read(standalone, index)
-        notices: tuple[str, ...] = (
-            (ORDERS_UNREAD.format(question=escape(standalone)),) if standalone != question else ()
-        )
+        if reading.order >= MAYBE_ORDER and (not reading.by_pattern or reading.intent is Intent.OUT_OF_SCOPE):
+            rest = self._intents.without_orders(standalone, lambda text: self._embedder.read([text]))
+            if not rest:
+                reading = replace(reading, intent=Intent.OUT_OF_SCOPE, by_pattern=True)
+            elif rest != standalone:
+                standalone, reading = rest, self._read(rest, index)
+        notices: tuple[str, ...] = ()
+        if standalone != question:  # what is left of an order is not repeated
+            clean = reading.order < HARDLY_AN_ORDER
+            notices = (ORDERS_UNREAD + (ORDERS_LEFT_OUT.format(question=escape(standalone)) if clean else "."),)
         alone = (
             reading.by_pattern
             or _is_small_talk(reading, question, SURE_SMALL_TALK)
@@ -189,7 +207,7 @@ class FittedCare:
             intent is Intent.HARMFUL
             and harm >= LIKELY_HARM
             and (found.best_score < INNOCENT_AFTER_ALL or harm >= SURE_HARM)
-            and not _asks_for_sources(understood.question)
+            and (harm >= PLAINLY_HARMFUL or not _asks_for_sources(understood.question))
         ):
             return Judgement(Outcome.REFUSE, Reason.HARMFUL, fixed_text("harmful"))
         if intent is Intent.DISCLOSURE and understood.reading.share(Intent.DISCLOSURE, Intent.CRISIS) >= LIKELY_INTENT:
@@ -205,7 +223,11 @@ class FittedCare:
             return Judgement(Outcome.REFUSE, Reason.PROFESSIONAL_ADVICE, fixed_text("professional_advice"))
         likely = max(understood.reading.share(intent), understood.reading.share(*_OUTSIDE)) >= SURE_INTENT
         likely = likely or found.best_score < FAR_OFF
-        if intent is not Intent.KNOWLEDGE and found.best_score < IN_SCOPE_ALL_THE_SAME and likely:
+        far = found.best_score < IN_SCOPE_ALL_THE_SAME and likely and not names_the_known(understood.searched, index)
+        # However near a record's words lie: the weather in a town that has a medical school is not in the knowledge.
+        if intent in _OUTSIDE and understood.reading.share(*_OUTSIDE) >= SURELY_OUTSIDE:
+            far = True
+        if intent is not Intent.KNOWLEDGE and far:
             distress = understood.reading.share(Intent.CRISIS, Intent.DISCLOSURE)
             if distress >= QUIET_DISTRESS and speaks_of_a_person(understood.question):
                 return Judgement(Outcome.SUPPORT, Reason.CRISIS, fixed_text("crisis"))
@@ -233,18 +255,16 @@ class FittedCare:
 
     def decide(self, understood: Understanding, index: PassageIndex, found: Retrieval) -> Decision:
         """What the evidence can do for the question."""
-        vector = self._vector(understood.searched)
-        measured = signals(understood.searched, index, found, self._embedder, vector)
-        return self._restraint.decide(measured, vector)
+        encoded = self._embedder.read([understood.searched])
+        measured = signals(understood.searched, index, found, self._embedder, encoded.vectors[0])
+        return self._restraint.decide(measured, encoded.layers[0])
 
     def _read(self, question: str, index: PassageIndex) -> Reading:
         """The intent; what a person says of themself does not change it, unless a pattern matches there."""
         texts = self._intents.read_as(_to_search(question))
-        return self._intents.read(question, texts, list(self._embedder.embed(texts)), index.question_vectors)
-
-    def _vector(self, text: str) -> Vectors:
-        vector: Vectors = self._embedder.embed([text])[0]
-        return vector
+        return self._intents.read(
+            question, texts, [self._embedder.read([text]) for text in texts], index.question_vectors
+        )
 
 
 def _to_search(question: str) -> str:
@@ -298,6 +318,11 @@ def named_record(question: str, index: PassageIndex, found: Retrieval) -> str:
 
     best = max((item.record for item in found.evidence), key=rarity, default=None)
     return best.id if best and rarity(best) > 0 else ""
+
+
+def names_the_known(question: str, index: PassageIndex) -> bool:
+    """Whether a question has an acronym in it that the records know; the encoder often has never seen it."""
+    return any(word in index.record_words for name in _acronym.findall(question) for word in stems(name))
 
 
 def premise_message(question: str) -> str:

@@ -1,7 +1,7 @@
 """What kind of question is this? Read before anything is searched, so that a person in danger is never answered with a list of papers.
 
 `intents.yaml` holds example sentences for each intent, and patterns for crisis, harm and orders to the program. A linear classifier
-on the sentence vector learns from the examples (weights in `intent.json`, fitted by `evals/fit_intent.py`); the patterns decide on
+on what every layer of the encoder makes of a text learns from the examples (weights in `intent.json`, fitted by `evals/fit_intent.py`); the patterns decide on
 their own. A second classifier reads every sentence: one line on dying is easily lost in a long practical question, and sentences that
 are orders to the program are taken out, so that the rest of the message can be answered.
 """
@@ -9,7 +9,7 @@ are orders to the program are taken out, so that the rest of the message can be 
 # ruff: noqa: E501 - prose and patterns are read as a whole
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,24 +21,27 @@ from numpy.typing import NDArray
 
 from bot.linear import Softmax, fit_softmax, read_models
 from bot.questions import without_orders
-from knowledge.embedding import Embedder, Vectors
+from knowledge.embedding import Embedder, Encoded, Vectors
 
 EXAMPLES = Path(__file__).with_name("intents.yaml")
 CONSTANTS = Path(__file__).with_name("intent.json")
-PENALTY = 0.0002
+PENALTY = 0.05
 # Cosines to the nearest known question and a probability, set on development rows: what is this near is a question about the knowledge;
 # what is less near and this likely to come from a person in distress is met with support, whatever else it might be.
 SURELY_KNOWLEDGE = 0.62
 NOT_A_KNOWN_QUESTION = 0.55
 # Least probability of crisis or disclosure that is met with support: where someone plainly tells of themself, where a question
-# speaks of a person, and in other words. Out of fold, 20 of 260 cries that others wrote are missed (docs/decisions/0016).
+# speaks of a person, and in other words. Out of fold, 44 of 1,371 cries and disclosures are missed (docs/decisions/0016).
 TELLING, DISTRESS, SURE_DISTRESS = 0.15, 0.30, 0.50
 # Of one sentence among others.
 SURE_CRY, SURE_ORDER = 0.5, 0.6
+# A sentence with less of an order in it is not looked through for a clause that is one.
+MAYBE_ORDER, HARDLY_AN_ORDER = 0.005, 0.1
 CRY, ORDER, PLAIN = "cry", "order", "plain"
 SURELY_TELLING = 0.45
-SURELY_HARMFUL = 0.55
-NEARNESS = 2  # measurements that come before the vector
+SURELY_HARMFUL, PLAINLY_HARMFUL = 0.55, 0.8
+# Out of fold, 2 of 206 harmful messages that a pattern finds are this innocent to the classifier, and 5 of 14 harmless ones.
+PLAINLY_INNOCENT, HARDLY_HARMFUL = 0.85, 0.1
 
 
 class Intent(StrEnum):
@@ -54,22 +57,22 @@ class Intent(StrEnum):
     CRISIS = "crisis"
 
 
-def intent_row(vector: Vectors, known: Vectors) -> NDArray[np.float64]:
-    """What the classifier sees: the cosine to the nearest known question, the mean of the three nearest, and the vector itself."""
-    near = np.sort(known @ vector)[-3:] if len(known) else np.zeros(1)
-    return np.concatenate([[near[-1], near.mean()], vector]).astype(np.float64)
+def intent_row(encoded: Encoded, known: Vectors) -> NDArray[np.float64]:
+    """What the classifier sees of one text: the cosine to the nearest known question, the mean of the three nearest, and its layers."""
+    near = np.sort(known @ encoded.vectors[0])[-3:] if len(known) else np.zeros(1)
+    return np.concatenate([[near[-1], near.mean()], encoded.layers[0]]).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """An intent with the probability of each; `by_pattern` is true where an exact pattern decided; `orders` are the sentences that
-    tell the program how to work.
+    """An intent with the probability of each; `by_pattern` is true where an exact pattern decided; `order` is the probability
+    that one of its sentences tells the program how to work.
     """
 
     intent: Intent
     probabilities: Mapping[Intent, float]
     by_pattern: bool = False
-    orders: tuple[str, ...] = ()
+    order: float = 0.0
 
     def share(self, *intents: Intent) -> float:
         """The probability of any of some intents."""
@@ -97,6 +100,19 @@ def sentences(text: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.!?…])\s+|\s*[;\n]\s*", text) if re.search(r"\w", part)]
 
 
+def line_of(sentence: str) -> str:
+    """A sentence as the classifier of single sentences sees it: a full stop tells nothing of what is said, and yet weighs.
+
+    >>> line_of("I am tired.")
+    'I am tired'
+    """
+    return sentence.rstrip(" .!…") or sentence
+
+
+_clause = re.compile(
+    r"\s*[,;:()\[\]{}]+\s*|\s+[-–—/#*<>]+\s+|\s*(?:\.\.\.|…|-{3,}|//)\s*|\s+(?=(?:and|but|then|so)\b)", re.IGNORECASE
+)
+_leading = re.compile(r"^(?:and|but|then|so|also|please|oh|btw|p\.?s\.?)\s+", re.IGNORECASE)
 _quoted = re.compile(r"(?<!\w)'[^']{2,}'(?!\w)|\"[^\"]{2,}\"|“[^”]{2,}”|‘[^’]{2,}’(?!\w)|«[^»]{2,}»")
 _saying = re.compile(
     r"\b(said|says?|saying|called|calls|told|tells|wrote|written|writes|shout\w*|chant\w*|yell\w*|used|uses|words?|phrases?|terms?|asked|asks|refer\w*|mention\w*|joke[ds]?|mutter\w*|remark\w*|vignettes?|slides?|notes?|charts?|labell?ed|described|titled|such as|examples?)\b",
@@ -218,10 +234,9 @@ class IntentReader:
         self._lines = lines
 
     def read_as(self, text: str) -> list[str]:
-        """What of a text goes to the classifier: the whole, and its sentences where it has several."""
+        """What of a text goes to the classifiers: the whole, then its sentences."""
         plain = self._patterns.without_figures(text)
-        parts = sentences(plain)
-        return [plain, *parts] if len(parts) > 1 else [plain]
+        return [plain, *map(line_of, sentences(plain))]
 
     @classmethod
     def open(cls, embedder: Embedder, known: Vectors) -> "IntentReader":
@@ -234,58 +249,86 @@ class IntentReader:
         if fitted["embedder"] == embedder.identity:
             return cls(Softmax.from_json(fitted["model"]), patterns, Softmax.from_json(fitted["lines"]))
         labels = [str(intent) for intent, rows in known_sentences.items() for _ in rows]
-        vectors = embedder.embed([row for rows in known_sentences.values() for row in rows])
-        rows = np.array([intent_row(vector, known) for vector in vectors])
+        read = [embedder.read([row]) for rows in known_sentences.values() for row in rows]
         even = [1.0] * len(labels)
         lines = [CRY if label == Intent.CRISIS else PLAIN for label in labels]
         return cls(
-            fit_softmax(rows, labels, even, PENALTY, standardise=NEARNESS),
+            fit_softmax(np.array([intent_row(one, known) for one in read]), labels, even, PENALTY),
             patterns,
-            fit_softmax(vectors.astype(np.float64), lines, even, PENALTY, standardise=0),
+            fit_softmax(np.array([one.layers[0] for one in read], dtype=np.float64), lines, even, PENALTY),
         )
 
-    def without(self, orders: Sequence[str], question: str) -> str:
-        """The question without these sentences; the whole one where too little would be left of it."""
-        kept = [part for part in sentences(question) if self._patterns.without_figures(part) not in orders]
-        rest = " ".join(kept)
-        return rest if len(rest.split()) >= 3 else question
+    def without_orders(self, question: str, read: Callable[[str], Encoded]) -> str:
+        """The question without its sentences and clauses that tell the program how to work; empty where hardly a word is left.
 
-    def read(self, question: str, texts: Sequence[str], vectors: Sequence[Vectors], known: Vectors) -> Reading:
-        """The intent of a question. `vectors` are the unit sentence vectors of `texts`, which `read_as` gave; `known` are those of
-        questions that the knowledge answers. A cry for help in one sentence counts for the whole.
+        `read` is what the encoder makes of a text.
         """
-        parts = list(zip(texts, vectors, strict=True))[1 if len(texts) > 1 else 0 :]
-        lines = [(text, self._lines.probabilities(np.asarray(vector, dtype=np.float64))) for text, vector in parts]
-        orders = tuple(text for text, line in lines if line.get(ORDER, 0.0) >= SURE_ORDER)
+
+        def order(text: str) -> float:
+            words = line_of(_leading.sub("", self._patterns.without_figures(text)))
+            return self._lines.probabilities(read(words).layers[0].astype(np.float64)).get(ORDER, 0.0)
+
+        kept = []
+        for sentence in sentences(question):
+            share = order(sentence)
+            if share < MAYBE_ORDER:
+                kept.append(sentence)
+                continue
+            parts = [part for part in _clause.split(sentence) if re.search(r"\w", part)]
+            if share < SURE_ORDER:
+                honest = [part for part in parts if len(part.split()) < 2 or order(part) < SURE_ORDER]
+            else:  # beside a plain order stands at most a question
+                honest = [part for part in parts if _asking.search(part) and order(part) < HARDLY_AN_ORDER]
+            kept.append(sentence if honest == parts else _leading.sub("", ", ".join(honest)))
+        if kept == sentences(question):
+            return question
+        rest = " ".join(part for part in kept if part)
+        return rest if "?" in rest or len(rest.split()) >= 4 else ""
+
+    def read(self, question: str, texts: Sequence[str], encoded: Sequence[Encoded], known: Vectors) -> Reading:
+        """The intent of a question. `encoded` is what the encoder makes of each of `texts`, which `read_as` gave; `known` are the vectors
+        of questions that the knowledge answers. A cry for help in one sentence counts for the whole.
+        """
+        parts = list(zip(texts, encoded, strict=True))[1:]
+        lines = [(text, self._lines.probabilities(one.layers[0].astype(np.float64))) for text, one in parts]
+        orders = [line.get(ORDER, 0.0) for _, line in lines]
         cry = max((line[CRY] for text, line in lines if not self._patterns.worried(text)), default=0.0)
-        return replace(self._read(question, vectors, known, cry, len(orders) == len(lines)), orders=orders)
+        only_orders = min(orders, default=0.0) >= SURE_ORDER
+        # What stands alone is read as a whole.
+        reading = self._read(question, encoded, known, cry if len(lines) > 1 else 0.0, only_orders)
+        return replace(reading, order=max(orders, default=0.0))
 
     def _read(
-        self, question: str, vectors: Sequence[Vectors], known: Vectors, cry: float, only_orders: bool
+        self, question: str, encoded: Sequence[Encoded], known: Vectors, cry: float, only_orders: bool
     ) -> Reading:
-        reading = self._by_vector(question, vectors, known)
+        reading = self._classified(question, encoded, known)
         rest = without_orders(question)
         if self._patterns.found(Intent.CRISIS, question):
             return Reading(Intent.CRISIS, reading.probabilities, by_pattern=True)
-        if len(vectors) > 1 and cry >= SURE_CRY:
+        if cry >= SURE_CRY:
             return Reading(Intent.CRISIS, {**reading.probabilities, Intent.CRISIS: cry})
+        # "I want the slide gone but fear that they retaliate": a pattern may see a deed where the whole plainly asks for none.
+        innocent = (
+            reading.share(Intent.KNOWLEDGE) >= PLAINLY_INNOCENT and reading.share(Intent.HARMFUL) < HARDLY_HARMFUL
+        )
         for intent, text in ((Intent.HARMFUL, question), (Intent.OUT_OF_SCOPE, rest)):
-            if self._patterns.found(intent, text):
+            if self._patterns.found(intent, text) and not (intent is Intent.HARMFUL and innocent):
                 return Reading(intent, reading.probabilities, by_pattern=True)
         if only_orders:
             return Reading(Intent.OUT_OF_SCOPE, reading.probabilities, by_pattern=True)
         if reading.intent in (Intent.CRISIS, Intent.DISCLOSURE) and self._patterns.worried(question):
             reading = Reading(Intent.KNOWLEDGE, reading.probabilities)
-        # Who quotes somebody, or asks what was written about a deed, is never refused by the classifier alone.
-        reports = reading.intent is Intent.HARMFUL and self._patterns.reports(question)
+        # Who quotes somebody, or asks what was written about a deed, is refused only where the classifier has hardly a doubt.
+        doubted = reading.intent is Intent.HARMFUL and reading.share(Intent.HARMFUL) < PLAINLY_HARMFUL
+        reports = doubted and self._patterns.reports(question)
         return Reading(Intent.KNOWLEDGE, reading.probabilities) if reports else reading
 
-    def _by_vector(self, question: str, vectors: Sequence[Vectors], known: Vectors) -> Reading:
-        """What the classifier makes of a text; the first vector is that of the whole, the others are those of its sentences."""
-        found = self._model.probabilities(intent_row(vectors[0], known))
+    def _classified(self, question: str, encoded: Sequence[Encoded], known: Vectors) -> Reading:
+        """What the classifier makes of a text: `encoded` is the whole, then its sentences."""
+        found = self._model.probabilities(intent_row(encoded[0], known))
         probabilities = {Intent(name): value for name, value in found.items()}
         best = max(probabilities, key=lambda intent: probabilities[intent])
-        nearest = max(float((known @ vector).max()) if len(known) else 0.0 for vector in vectors)
+        nearest = max(float((known @ one.vectors[0]).max()) if len(known) else 0.0 for one in encoded)
         distress = probabilities.get(Intent.CRISIS, 0.0) + probabilities.get(Intent.DISCLOSURE, 0.0)
         # A plain statement about oneself is no question, however near a known question it lies.
         tells = speaks_of_oneself(question) and not _asking.search(question)

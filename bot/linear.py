@@ -49,36 +49,25 @@ def fit_softmax(
     labels: Sequence[str],
     sample_weights: Sequence[float],
     penalty: float,
-    steps: int = 300,
-    standardise: int | None = None,
+    emphasis: Matrix | None = None,
 ) -> Softmax:
-    """Fit by accelerated gradient descent on weighted log loss plus `penalty`/2 times the squared weights.
+    """Fit weighted log loss plus `penalty`/2 times the squared weights, with scikit-learn.
 
-    Columns up to `standardise` (default: all) are brought to mean 0 and deviation 1; later ones are taken as they are.
+    Each column is brought to mean 0 and to a deviation of its `emphasis` (default 1): what has less of it is penalised more.
     """
-    classes = tuple(sorted(set(labels)))
-    width = measured.shape[1] if standardise is None else standardise
-    mean, scale = np.zeros(measured.shape[1]), np.ones(measured.shape[1])
-    mean[:width] = measured[:, :width].mean(axis=0)
-    spread = measured[:, :width].std(axis=0)
-    scale[:width] = np.where(spread > 1e-6, spread, 1.0)  # a constant column says nothing, and must not divide by 0
-    x = np.hstack([(measured - mean) / scale, np.ones((len(measured), 1))])
-    target = np.array([[label == name for name in classes] for label in labels], dtype=np.float64)
+    # Trap: this import takes a second, so only fitting pays for it.
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped,unused-ignore]
+
+    mean, spread = measured.mean(axis=0), measured.std(axis=0)
+    # A constant column says nothing, and must not divide by 0.
+    scale = np.where(spread > 1e-6, spread, 1.0) / (1.0 if emphasis is None else emphasis)
     share = np.asarray(sample_weights, dtype=np.float64)
-    share = share / share.sum()
-    # The loss is smooth with this constant, so the step never overshoots (softmax Hessian <= 1/2).
-    smooth = 0.5 * float(np.linalg.eigvalsh((x * share[:, None]).T @ x)[-1]) + penalty
-    current = ahead = np.zeros((len(classes), x.shape[1]))
-    for step in range(steps):
-        logits = x @ ahead.T
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        error = powers / powers.sum(axis=1, keepdims=True) - target
-        slope = (error * share[:, None]).T @ x
-        slope[:, :-1] += penalty * ahead[:, :-1]
-        following = ahead - slope / smooth
-        ahead = following + step / (step + 3) * (following - current)
-        current = following
-    return Softmax(classes, mean, scale, current[:, :-1], current[:, -1])
+    model = LogisticRegression(C=1 / penalty, max_iter=500)
+    model.fit((measured - mean) / scale, list(labels), sample_weight=share / share.sum())
+    weights, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # it keeps one row for two classes: that of the second
+        weights, bias = np.vstack([0 * weights, weights]), np.concatenate([0 * bias, bias])
+    return Softmax(tuple(map(str, model.classes_)), mean, scale, weights, bias)
 
 
 def read_models(file: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ _orders = re.compile(
     re.IGNORECASE,
 )
 _blocks = re.compile(
-    r"\[(system|inst|admin|sys)\b[^\]]*\].*?\[/\1\]|<\|?(system|script|style|im_start)\b[^>]*>.*?<[|/][^>]*>|\{\{.*?\}\}|</?[a-z|][^>]{0,40}>|!\[[^\]]*\]\([^)]*\)",
+    r"\[(system|inst|admin|sys)\b[^\]]*\].*?\[/\1\]|<\|?(system|script|style|im_start)\b[^>]*>.*?<[|/][^>]*>|<(\w+)\b[^>]*(?:display\s*:\s*none|\bhidden\b)[^>]*>.*?</\3>|<!--.*?-->|\{\{.*?\}\}|</?[a-z|][^>]{0,40}>|!\[[^\]]*\]\([^)]*\)",
     re.IGNORECASE,
 )
 _address = re.compile(r"https?://\S+|\b[A-Za-z0-9+/]{24,}={0,2}(?=\W|$)")

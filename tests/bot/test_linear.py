@@ -22,8 +22,15 @@ def test_a_fit_separates_what_can_be_separated_and_survives_its_json() -> None:
 
 def test_a_heavier_row_pulls_the_bias() -> None:
     x = np.zeros((2, 1))
-    found = fit_softmax(x, ["a", "b"], [3.0, 1.0], penalty=0.0).probabilities(x[0])
+    found = fit_softmax(x, ["a", "b"], [3.0, 1.0], penalty=0.001).probabilities(x[0])
     assert found == pytest.approx({"a": 0.75, "b": 0.25}, abs=0.01)
+
+
+def test_what_has_less_emphasis_weighs_less() -> None:
+    x = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    model = fit_softmax(x, ["a", "b", "a", "b"], [1.0] * 4, penalty=0.01, emphasis=np.array([1.0, 0.1]))
+    weights = np.abs(model.weights / model.scale).sum(axis=0)
+    assert weights[0] > 50 * weights[1] > 0
 
 
 def test_a_damaged_file_of_constants_says_what_to_do(tmp_path) -> None:
