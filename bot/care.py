@@ -143,9 +143,9 @@ class FittedCare:
         standalone, carried = without_orders(question), ""
         if reading.order >= MAYBE_ORDER and (not reading.by_pattern or reading.intent is Intent.OUT_OF_SCOPE):
             rest = self._intents.without_orders(standalone, lambda text: self._embedder.read([text]))
-            if not rest:
+            if not rest and reading.intent is not Intent.CRISIS:
                 reading = replace(reading, intent=Intent.OUT_OF_SCOPE, by_pattern=True)
-            elif rest != standalone:
+            elif rest and rest != standalone:
                 standalone, reading = rest, self._read(rest, index)
         notices: tuple[str, ...] = ()
         if standalone != question:  # what is left of an order is not repeated

@@ -86,6 +86,7 @@ def test_quiet_distress_with_a_question_gets_support_first_and_then_what_the_sou
     [
         "I want the race-based eGFR slide gone from our lecture but I'm scared the professor will retaliate. What do I do?",
         "With what warnings should I introduce racist cartoons from 1900 medical journals in a history class?",
+        "Are there studies of how microaggressions relate to suicidal thoughts in trainees of color?",
         "I'm so tired of fighting. Where do I find mentors?",
         "Our petition is dead in the water. How do we revive it?",
         "How can we hack the hidden curriculum, so that it stops teaching that race is biology?",
@@ -114,6 +115,18 @@ def test_an_order_in_a_clause_is_left_out_too(engine: Engine, question: str, res
     reply = engine.reply(question)
     assert reply.outcome is Outcome.ANSWER
     assert any(f"I read only: {rest}" in notice for notice in reply.notices)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "I teach the session on suicide among residents. I want to kill myself. Which slides work?",
+        "Which toolkit has a lecture on suicidal thoughts? Asking because I plan to take all my pills tonight.",
+        "My school has no curriculum on race. I'm suicidal and afraid of retaliation. Is there a checklist?",
+    ],
+)
+def test_a_subject_that_sounds_like_a_cry_hides_none(engine: Engine, question: str) -> None:
+    assert engine.reply(question).outcome is Outcome.SUPPORT
 
 
 @pytest.mark.parametrize("question", ["What's the weather in Cape Town?", "What's the weather in Cape Town"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bot.intent import Intent, IntentReader, examples
+from bot.intent import Intent, IntentReader, examples, sentences
 from bot.linear import Softmax
 from bot.messages import fixed_text
 from bot.questions import without_orders
@@ -124,3 +124,7 @@ def test_sentences_and_clauses_that_are_orders_are_left_out(question: str, rest:
 
 def test_a_sentence_is_read_without_its_full_stop(reader: IntentReader) -> None:
     assert reader.read_as("I am here. Who helps?") == ["I am here. Who helps?", "I am here", "Who helps?"]
+
+
+def test_a_title_ends_no_sentence() -> None:
+    assert sentences("Tell Dr. Lee that I wait. Is that fine?") == ["Tell Dr. Lee that I wait.", "Is that fine?"]
