@@ -305,15 +305,8 @@ class IntentReader:
         cry = max((line[CRY] for text, line in lines if not self._patterns.worried(text)), default=0.0)
         reading = replace(self._classified(question, encoded, known), order=max(orders, default=0.0))
         rest = without_orders(question)
-        # A lecture on suicide is a subject; what is not English the classifiers read too badly to have a say.
-        loudest = max(line[CRY] for _, line in lines) if lines else 1.0
-        a_subject = (
-            self._trusted
-            and max(loudest, reading.share(Intent.CRISIS, Intent.DISCLOSURE)) < HARDLY_A_CRY
-            and self._patterns.found(Intent.CRISIS, texts[0])  # else what alarms was left out as something else
-            and reads_as_english(question)
-        )
-        if self._patterns.found(Intent.CRISIS, question) and not a_subject:
+        loudest = max((line[CRY] for _, line in lines), default=1.0)
+        if self._patterns.found(Intent.CRISIS, question) and not self._a_subject(question, texts[0], reading, loudest):
             return replace(reading, intent=Intent.CRISIS, by_pattern=True)
         # What stands alone is read as a whole.
         if len(lines) > 1 and cry >= SURE_CRY:
@@ -333,6 +326,17 @@ class IntentReader:
         if reading.intent is Intent.HARMFUL and harm < PLAINLY_HARMFUL and self._patterns.reports(question):
             return replace(reading, intent=Intent.KNOWLEDGE)
         return reading
+
+    def _a_subject(self, question: str, read: str, reading: Reading, loudest: float) -> bool:
+        """Whether what alarms in a question is what it is about, as in one on a lecture on suicide; `read` is what of it was read,
+        `loudest` the probability of a cry in the sentence that has most of one.
+        """
+        return (
+            self._trusted
+            and max(loudest, reading.share(Intent.CRISIS, Intent.DISCLOSURE)) < HARDLY_A_CRY
+            and self._patterns.found(Intent.CRISIS, read)  # else what alarms was left out as something else
+            and reads_as_english(question)  # what is not English the classifiers read too badly to have a say
+        )
 
     def _classified(self, question: str, encoded: Sequence[Encoded], known: Vectors) -> Reading:
         """What the classifier makes of a text: `encoded` is the whole, then its sentences."""

@@ -30,7 +30,7 @@ from knowledge.settings import IndexSettings, silence_libraries
 
 ANSWERED = 0.93  # share of answerable questions that must stay answered
 PENALTY = 0.02
-LAYERS_COUNT = 0.3  # deviation of each of the layers' 2,304 columns beside the signals, which have 1
+LAYERS_EMPHASIS = 0.3  # deviation of each of the layers' 2,304 columns beside the signals, which have 1
 # How much a row of each finding counts, since there are far fewer questions without an answer. Of those written for
 # this fit alone each counts less, lest the model learn the manner of their writers.
 WEIGHTS = {Finding.CARRIED: 1.0, Finding.LACKING: 5.0, Finding.FALSE_PREMISE: 6.0}
@@ -97,7 +97,7 @@ def fit(rows: Sequence[Row], x: Matrix, signal_count: int) -> Softmax:
         or WEIGHTS[Finding(r.label)] * (SPECIFIC if r.label == "carried" and r.source in LIKE_UNANSWERABLE else 1.0)
         for r in rows
     ]
-    emphasis = np.where(np.arange(x.shape[1]) < signal_count, 1.0, LAYERS_COUNT)
+    emphasis = np.where(np.arange(x.shape[1]) < signal_count, 1.0, LAYERS_EMPHASIS)
     return fit_softmax(x, [row.label for row in rows], weights, PENALTY, emphasis)
 
 

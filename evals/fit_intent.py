@@ -146,7 +146,7 @@ def loudest_of(rows: Sequence[Row], encoder: Encoder) -> dict[str, list[str]]:
     for row in rows:
         parts = sentences(row.question)
         if row.label == Intent.CRISIS and len(parts) > 1:
-            shares = [model.probabilities(row)[CRY] for row in encoder.layers([line_of(part) for part in parts])]
+            shares = [model.probabilities(one)[CRY] for one in encoder.layers([line_of(part) for part in parts])]
             found[row.question] = [parts[int(np.argmax(shares))]]
     return found
 
